@@ -1,0 +1,52 @@
+# The two commands a stranger needs are `up` and `test`; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.venv/run.stamp: requirements/run.txt requirements/build.txt pyproject.toml
+	@tools/install-python run
+	@touch $@
+
+.venv/dev.stamp: requirements/dev.txt requirements/build.txt pyproject.toml
+	@tools/install-python dev
+	@touch $@ .venv/run.stamp
+
+.PHONY: up
+up: ## Install what is needed, start the whole system, print its addresses
+	@tools/install-debian run
+	@$(MAKE) --no-print-directory .venv/run.stamp
+	@.venv/bin/serinus up $(ARGS)
+
+.PHONY: down
+down: ## Stop the system that `make up` started
+	@.venv/bin/serinus down
+
+.PHONY: dev
+dev: ## Install everything a contributor needs
+	@tools/install-debian dev
+	@$(MAKE) --no-print-directory .venv/dev.stamp
+
+.PHONY: check
+check: dev ## Lint, types, floors, chart, rules
+	@tools/check
+
+.PHONY: test
+test: dev ## Every test that needs no cluster
+	@$(PY) -m pytest -m "not cluster" $(ARGS)
+
+.PHONY: unit
+unit: dev ## The quick tests only
+	@$(PY) -m pytest -q -n 2 -m "not cluster and not e2e and not browser and not postgres and not slow" $(ARGS)
+
+.PHONY: bench
+bench: dev ## Measure against the peers, print ratios
+	@$(PY) -m benchmarks $(ARGS)
+
+.PHONY: lock
+lock: ## Pin the Python packages again after a change in pyproject.toml
+	@tools/lock
