@@ -1,1 +1,1 @@
-"""The vocabulary that several rooms share: wire types, names of headers, cookies, labels, metrics."""
+"""Vocabulary of several rooms: wire types, names of headers, cookies, labels and metrics."""
