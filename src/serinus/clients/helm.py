@@ -1,0 +1,111 @@
+"""The Helm engine: a chart and values become a manifest.
+
+Enters: a chart's directory and whole values. Leaves: `Rendered`, or `ChartError` with the engine's
+own words. Called by `serinus.local`, `serinus.cli` and the chart's tests. It never meets a cluster:
+the client-side dry run of an install is given a configuration that leads nowhere, so neither
+KUBECONFIG nor `lookup` is ever followed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from serinus.errors import ChartError
+
+_NOWHERE: Final = json.dumps(
+    {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "none", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "none", "user": {}}],
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+        "current-context": "none",
+    }
+)
+_AT: Final = re.compile(r"execution error at \((?P<where>[^)]+)\): (?P<what>.*)", re.DOTALL)
+_NO_HANDLE: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A chart rendered: `manifest` is the stream with `# Source:` comments, hooks left out."""
+
+    manifest: str
+    notes: str
+    chart: str
+    version: str
+
+
+def render(
+    chart: Path,
+    values: Mapping[str, Any],
+    *,
+    name: str = "serinus",
+    namespace: str = "serinus",
+    kube_version: str | None = None,
+) -> Rendered:
+    """Render a chart as an install would, without a cluster.
+
+    Raises `ChartError` when the chart doesn't load, the values are refused by its schema or its own
+    checks, or a template fails.
+    """
+    import helm_python
+    from helm_python import _native
+
+    options: dict[str, Any] = {"dry_run": "client", "namespace": namespace}
+    if kube_version is not None:
+        options["kube_version"] = kube_version
+    try:
+        with helm_python.Config(kubeconfig_content=_NOWHERE, namespace=namespace) as config:
+            # The wrapper's install() lacks kube_version; its low-level call has it.
+            payload = _native.call_string(
+                "helm_install",
+                config._raw(),
+                _NO_HANDLE,
+                _NO_HANDLE,
+                str(chart),
+                name,
+                json.dumps(values),
+                json.dumps(options),
+            )
+    except helm_python.HelmError as error:
+        raise _chart_error(chart, error) from error
+    release = json.loads(payload)
+    return Rendered(
+        release["manifest"],
+        release.get("notes", ""),
+        release["chart_name"],
+        release["chart_version"],
+    )
+
+
+def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The chart's defaults with `values` over them: what a template sees as `.Values`."""
+    import helm_python
+
+    try:
+        with helm_python.Chart.load(chart) as loaded:
+            return loaded.merge_values(dict(values))
+    except helm_python.HelmError as error:
+        raise _chart_error(chart, error) from error
+
+
+def _chart_error(chart: Path, error: Exception) -> ChartError:
+    text = str(error).strip()
+    if found := _AT.search(text):
+        what, _, remedy = found["what"].strip().partition("\n")
+        return ChartError(what, where=found["where"], remedy=remedy.strip())
+    if "specifications of the schema" in text:
+        lines = [line.strip("- ").strip() for line in text.splitlines()]
+        wrong = "; ".join(line.removeprefix("at ") for line in lines if line.startswith("at "))
+        return ChartError(
+            f"the values are refused: {wrong or text}",
+            where=str(chart / "values.schema.json"),
+            remedy="`values.yaml` in the chart describes every value",
+        )
+    return ChartError(text, where=str(chart))
