@@ -1,0 +1,1 @@
+"""Computations on counts and samples: pure, without input or output."""

@@ -1,0 +1,1 @@
+"""Simulated visitors: honest HTTP clients that use the pages like a browser without scripts."""
