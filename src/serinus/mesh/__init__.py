@@ -1,0 +1,1 @@
+"""The mesh compiler: Istio objects become configuration of a real Envoy."""
