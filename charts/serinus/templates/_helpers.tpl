@@ -1,0 +1,153 @@
+{{/* The application's parts: Python module, whom each calls and by which variable, who calls it. */}}
+{{- define "serinus.apps" -}}
+app-frontend: {module: app_frontend, calls: app-service, url: APP_SERVICE_URL, caller: ""}
+app-service: {module: app_service, calls: model-service, url: MODEL_SERVICE_URL, caller: app-frontend}
+model-service: {module: model_service, calls: "", url: "", caller: app-service}
+{{- end }}
+
+{{/* Both tracks, stable first: of conflicting cookies stable wins. */}}
+{{- define "serinus.tracks" -}}
+tracks: [stable, canary]
+{{- end }}
+
+{{/* The tracks whose Deployments run. */}}
+{{- define "serinus.running" -}}
+tracks: [stable{{ if .Values.rollout.canary.enabled }}, canary{{ end }}]
+{{- end }}
+
+{{/* The tracks that visitors are sent to. */}}
+{{- define "serinus.routed" -}}
+tracks: [stable{{ if .Values.rollout.canary.routed }}, canary{{ end }}]
+{{- end }}
+
+{{/* The canary's weight in percent as the gateway draws it: 0 while it is not routed. */}}
+{{- define "serinus.canaryWeight" -}}
+{{- if .Values.rollout.canary.routed }}{{ int .Values.rollout.weights.canary }}{{ else }}0{{ end }}
+{{- end }}
+
+{{/* A real API server with Istio answers: `lookup` may be trusted. */}}
+{{- define "serinus.onCluster" -}}
+{{- if .Capabilities.APIVersions.Has "networking.istio.io/v1" }}true{{ end }}
+{{- end }}
+
+{{/* Name of what lies outside of the release's namespace. */}}
+{{- define "serinus.outside" -}}
+{{ .Release.Name }}-{{ .Release.Namespace }}
+{{- end }}
+
+{{/* Labels of every object. Takes dict "root" $ "name" NAME. */}}
+{{- define "serinus.labels" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: serinus
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* Labels of pods: no version of chart or application, which would restart pods and which Istio
+     would take for the track. Takes dict "root" $ "name" NAME. */}}
+{{- define "serinus.podLabels" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/part-of: serinus
+sidecar.istio.io/inject: "true"
+{{- with .root.Values.pods.labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "annotations". */}}
+{{- define "serinus.metadata" -}}
+name: {{ .name }}
+namespace: {{ .namespace | default .root.Release.Namespace }}
+labels:
+  {{- include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | nindent 2 }}
+{{- with .annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Tag of a track's image. Takes dict "root" $ "image" IMAGE. */}}
+{{- define "serinus.tag" -}}
+{{ .image.tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- end }}
+
+{{/* Reference of a track's image. Takes dict "root" $ "image" IMAGE. */}}
+{{- define "serinus.image" -}}
+{{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ include "serinus.tag" . }}
+{{- end }}
+
+{{/* Security context of a pod under the "restricted" profile. Takes a numeric user. */}}
+{{- define "serinus.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: {{ int . }}
+runAsGroup: {{ int . }}
+fsGroup: {{ int . }}
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* Security context of a container under the "restricted" profile. */}}
+{{- define "serinus.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Where the event store lies: postgresql, external or sqlite. */}}
+{{- define "serinus.store" -}}
+{{- if .Values.store.databaseUrl.existingSecret }}external
+{{- else if .Values.store.postgresql.enabled }}postgresql
+{{- else }}sqlite{{ end }}
+{{- end }}
+
+{{/* Secret and key that hold DATABASE_URL. */}}
+{{- define "serinus.databaseUrl" -}}
+{{- if eq (include "serinus.store" .) "external" -}}
+name: {{ .Values.store.databaseUrl.existingSecret }}
+key: {{ .Values.store.databaseUrl.key }}
+{{- else -}}
+name: {{ .Values.store.postgresql.existingSecret | default "postgresql" }}
+key: database-url
+{{- end }}
+{{- end }}
+
+{{/* Secret with session-key and unit-key. */}}
+{{- define "serinus.keys" -}}
+{{ .Values.secrets.existingSecret | default "serinus-keys" }}
+{{- end }}
+
+{{/* storageClassName of a volume's values, or nothing for the cluster's default. */}}
+{{- define "serinus.storageClass" -}}
+{{- if .persistentVolume }}
+storageClassName: ""
+{{- else if eq .storageClassName "-" }}
+storageClassName: ""
+{{- else if .storageClassName }}
+storageClassName: {{ .storageClassName }}
+{{- end }}
+{{- end }}
+
+{{/* A secret value, base64: given, kept from the cluster, or generated there.
+     Takes dict "root" $ "secret" NAME "key" KEY "given" VALUE "path" PATH "existing" PATH. */}}
+{{- define "serinus.secretValue" -}}
+{{- $kept := "" }}
+{{- if include "serinus.onCluster" .root }}
+{{- $kept = dig "data" .key "" (lookup "v1" "Secret" .root.Release.Namespace .secret | default dict) }}
+{{- end }}
+{{- if .given }}{{ b64enc .given }}
+{{- else if $kept }}{{ $kept }}
+{{- else if include "serinus.onCluster" .root }}{{ randAlphaNum 48 | b64enc }}
+{{- else }}
+{{- fail (printf "%s is not set, and no cluster is at hand that would keep a generated one.\nSet it, or name a Secret of yours in %s." .path .existing) }}
+{{- end }}
+{{- end }}
+
+{{/* A list of texts as a JSON list, each quoted for a regex. */}}
+{{- define "serinus.quoted" -}}
+{{- $quoted := list }}
+{{- range . }}{{ $quoted = append $quoted (regexQuoteMeta .) }}{{ end }}
+{{- toJson $quoted }}
+{{- end }}

@@ -1,0 +1,101 @@
+{{/* Annotations of the application's pods: how the sidecar starts and stops. */}}
+{{- define "serinus.podAnnotations" -}}
+{{- $proxy := dict "holdApplicationUntilProxyStarts" true "terminationDrainDuration" (printf "%ds" (int .Values.pods.shutdownSeconds)) }}
+{{- if eq .Values.monitoring.meshMetrics "envoy" }}
+{{- $_ := set $proxy "proxyStatsMatcher" (dict "inclusionRegexps" (list "cluster\\.outbound.*\\.upstream_rq_.*")) }}
+{{- end -}}
+kubectl.kubernetes.io/default-container: app
+proxy.istio.io/config: {{ toJson $proxy | quote }}
+{{- with .Values.pods.annotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Settings that both tracks of an application share; the data of its ConfigMap.
+     Takes dict "root" $ "workload" WORKLOAD. */}}
+{{- define "serinus.settings" -}}
+{{- $shared := dict "SERINUS_LOG_LEVEL" .root.Values.pods.logLevel "SERINUS_SHUTDOWN_SECONDS" (toString (int .root.Values.pods.shutdownSeconds)) }}
+{{- toYaml (merge $shared .workload.env) }}
+{{- end }}
+
+{{/* Environment of one container. Takes dict "root" $ "app" APP "part" PART "workload" WORKLOAD
+     "name" TRACK "track" TRACK'S VALUES. */}}
+{{- define "serinus.env" -}}
+{{- $values := .root.Values -}}
+- {name: SERINUS_APP, value: {{ .app }}}
+- {name: SERINUS_TRACK, value: {{ .name }}}
+- {name: SERINUS_VERSION, value: {{ include "serinus.tag" (dict "root" .root "image" .track.image) | quote }}}
+- name: SERINUS_HOST
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: SERINUS_HTTP_PORT, value: "8080"}
+- {name: SERINUS_METRICS_PORT, value: "9090"}
+{{- range $key, $_ := include "serinus.settings" (dict "root" .root "workload" .workload) | fromYaml }}
+{{- if not (hasKey $.track.env $key) }}
+- name: {{ $key }}
+  valueFrom: {configMapKeyRef: {name: {{ $.app }}, key: {{ $key }}}}
+{{- end }}
+{{- end }}
+{{- with .part.calls }}
+- {name: {{ $.part.url }}, value: "http://{{ . }}"}
+{{- end }}
+{{- if eq .app "app-frontend" }}
+- name: SESSION_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: session-key}}
+{{- end }}
+{{- if eq .app "app-service" }}
+- name: UNIT_KEY
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: unit-key}}
+{{- if eq (include "serinus.store" .root) "sqlite" }}
+- {name: SERINUS_DATA_DIR, value: /data}
+{{- else }}
+- name: DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      {{- include "serinus.databaseUrl" .root | nindent 6 }}
+{{- end }}
+{{- end }}
+{{- if eq .app "model-service" }}
+- {name: MODEL_NAME, value: {{ .track.model.name | quote }}}
+- {name: MODEL_VERSION, value: {{ .track.model.version | quote }}}
+- {name: MODEL_REGISTRY, value: {{ $values.model.registry | quote }}}
+- {name: MODEL_CACHE, value: /cache}
+{{- end }}
+{{- range $key, $value := .track.env }}
+- {name: {{ $key }}, value: {{ $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* Mounts of an application's own volumes. Takes dict "root" $ "app" APP. */}}
+{{- define "serinus.mounts" -}}
+{{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
+- {name: event-store, mountPath: /data}
+{{- end }}
+{{- if eq .app "model-service" }}
+- {name: model-cache, mountPath: /cache}
+{{- if .root.Values.model.registryClaim }}
+- {name: model-registry, mountPath: /registry, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* An application's own volumes. Takes dict "root" $ "app" APP. */}}
+{{- define "serinus.volumes" -}}
+{{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
+- name: event-store
+  persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" }}}
+{{- end }}
+{{- if eq .app "model-service" }}
+{{- with .root.Values.model.cache }}
+- name: model-cache
+  {{- if eq .type "claim" }}
+  persistentVolumeClaim: {claimName: {{ .existingClaim | default "model-cache" }}}
+  {{- else }}
+  emptyDir: {sizeLimit: {{ .size }}}
+  {{- end }}
+{{- end }}
+{{- with .root.Values.model.registryClaim }}
+- name: model-registry
+  persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
