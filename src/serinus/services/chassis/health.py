@@ -56,7 +56,7 @@ def application(
             status, body = 405, b'{"status":"method not allowed"}'
         elif scope["path"] == "/metrics":
             status, kind = 200, b"text/plain; version=0.0.4; charset=utf-8"
-            body = telemetry.exposition()
+            body = await telemetry.scrape()
         elif scope["path"] == "/livez":
             status, body = 200, b'{"status":"alive"}'
         elif scope["path"] == "/readyz":

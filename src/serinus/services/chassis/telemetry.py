@@ -56,6 +56,7 @@ class Telemetry:
         self._duration = self.histogram(metrics.HTTP_DURATION)
         self._in_flight = self.gauge(metrics.HTTP_IN_FLIGHT)
         self._mixed = self.counter(metrics.MIXED_TRACK)
+        self._scraping: list[Callable[[], Awaitable[None]]] = []
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
         self.in_flight = 0
 
@@ -85,6 +86,16 @@ class Telemetry:
     def exposition(self) -> bytes:
         """The text format that Prometheus scrapes, `text/plain; version=0.0.4`."""
         return generate_latest(self)
+
+    def on_scrape(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        """Await `refresh` before each exposition; it handles its own failures."""
+        self._scraping.append(refresh)
+
+    async def scrape(self) -> bytes:
+        """The exposition, after everything registered with `on_scrape` was refreshed."""
+        for refresh in self._scraping:
+            await refresh()
+        return self.exposition()
 
     def expect_callers(self, *apps: str) -> None:
         """Start the mixed-track counters of these callers at 0."""
