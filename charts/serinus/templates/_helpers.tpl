@@ -151,3 +151,10 @@ storageClassName: {{ .storageClassName }}
 {{- range . }}{{ $quoted = append $quoted (regexQuoteMeta .) }}{{ end }}
 {{- toJson $quoted }}
 {{- end }}
+
+{{/* Hosts of the application at the gateway, as a JSON list. */}}
+{{- define "serinus.hosts" -}}
+{{- $hosts := list .Values.hosts.frontend }}
+{{- if .Values.api.expose }}{{ $hosts = append $hosts .Values.hosts.api }}{{ end }}
+{{- toJson $hosts }}
+{{- end }}

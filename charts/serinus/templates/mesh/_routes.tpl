@@ -51,10 +51,14 @@ retries:
 {{- end }}
 {{- end }}
 
-{{/* Headers set and removed on all that passes the gateway. Takes dict "root" $ "remove" LIST. */}}
+{{/* Headers set and removed on all that passes the gateway. Takes dict "root" $ "remove" LIST, and
+     "set" DICT. */}}
 {{- define "serinus.gatewayHeaders" -}}
 request:
   remove: {{ toJson .remove }}
+  {{- with .set }}
+  set: {{ toJson . }}
+  {{- end }}
 {{- with .root.Values.gateway.tls }}
 {{- if and .enabled .hstsSeconds }}
 response:
