@@ -321,3 +321,32 @@ class Topology:
     services: tuple[Service, ...] = ()
     filters: tuple[HttpFilter, ...] = ()
     namespace: str = "default"
+
+    def service(self, host: str) -> Service | None:
+        """The Service of a host: its plain name, or any longer form that Kubernetes knows."""
+        host = host.lower()
+        for item in self.services:
+            if host in names(item):
+                return item
+        return None
+
+    def port(self, service: Service, destination: Destination | None = None) -> ServicePort | None:
+        """The port that a destination means: the one it names, else the only one, else 80."""
+        wanted = destination.port if destination else None
+        if wanted is None and len(service.ports) == 1:
+            return service.ports[0]
+        for item in service.ports:
+            if item.port == (wanted or 80):
+                return item
+        return None
+
+
+def names(service: Service) -> tuple[str, ...]:
+    """All names of a Service for a caller in its namespace, shortest first."""
+    short, namespace = service.name, service.namespace
+    return (
+        short,
+        f"{short}.{namespace}",
+        f"{short}.{namespace}.svc",
+        f"{short}.{namespace}.svc.cluster.local",
+    )

@@ -1,0 +1,107 @@
+"""Compiles a topology and a placement into the files of one real Envoy.
+
+Enters: `Topology` (what the chart says) and `Placement` (where things listen). Leaves: `Resources`,
+the texts of bootstrap, clusters, endpoints, routes and listeners. Called by `serinus.local`, which
+writes them by atomic rename; Envoy follows the files by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from serinus.errors import MeshError
+from serinus.mesh.envoy import names
+from serinus.mesh.envoy.bootstrap import bootstrap
+from serinus.mesh.envoy.clusters import assignments, clusters
+from serinus.mesh.envoy.listeners import gateway_listener, outbound_listener
+from serinus.mesh.envoy.routes import route_configuration
+from serinus.mesh.placement import GATEWAY, Placement
+from serinus.mesh.topology import Topology
+from serinus.mesh.view import VirtualHost, gateway_hosts, outbound_host, services_of
+
+__all__ = ["Resources", "compile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Texts by path below `Placement.directory`, in the order in which they are to be written."""
+
+    files: dict[str, str]
+
+    def changes(self, before: Resources | None = None) -> list[tuple[str, str]]:
+        """What to write to get here, in order: endpoints, clusters, routes, listeners.
+
+        Clusters that go away are written out last, when no route names them any longer. A path may
+        come twice.
+        """
+        old = before.files if before else {}
+        changed = [(path, text) for path, text in self.files.items() if old.get(path) != text]
+        if names.CDS not in old or old[names.CDS] == self.files[names.CDS]:
+            return changed
+        both = _union(old[names.CDS], self.files[names.CDS])
+        if both == self.files[names.CDS]:
+            return changed
+        first = [(path, both if path == names.CDS else text) for path, text in changed]
+        return [*first, (names.CDS, self.files[names.CDS])]
+
+    def removed(self, before: Resources) -> list[str]:
+        """Paths to delete, after all changes are written."""
+        return [path for path in before.files if path not in self.files]
+
+
+def compile(topology: Topology, placement: Placement) -> Resources:  # noqa: A001
+    """The configuration of the gateway and of every caller's outbound side.
+
+    Raises `MeshError` for gateways on several ports, a filter without its place, and an outbound
+    listener for a Service that is not rendered. Equal inputs give equal bytes.
+    """
+    routes: dict[str, dict[str, Any]] = {}
+    listeners, all_clusters, used = [], {}, {}
+
+    def proxy(name: str, source: str, hosts: list[VirtualHost]) -> None:
+        routes[name] = route_configuration(name, hosts, topology, source)
+        for service in services_of(topology, hosts):
+            used[service.name] = service
+            for cluster in clusters(service, source, placement.directory):
+                all_clusters[cluster["name"]] = cluster
+
+    if placement.gateway:
+        proxy(GATEWAY, GATEWAY, gateway_hosts(topology))
+        listeners.append(gateway_listener(placement, topology.filters))
+    for outbound in placement.outbound:
+        called = topology.service(outbound.service)
+        if called is None:
+            raise MeshError(
+                f"no Service named {outbound.service} is rendered", where=str(outbound.caller)
+            )
+        source = str(outbound.caller)
+        host = outbound_host(topology, called, outbound.caller.labels)
+        proxy(names.outbound(source, outbound.service), source, [host])
+        listeners.append(outbound_listener(placement, outbound))
+
+    files = {names.BOOTSTRAP: _text(bootstrap(placement))}
+    for name in sorted(used):
+        for assignment in assignments(used[name], placement.endpoints):
+            files[names.eds_path(assignment["cluster_name"])] = _resources([assignment])
+    files[names.CDS] = _resources([all_clusters[name] for name in sorted(all_clusters)])
+    for name, configuration in routes.items():
+        files[names.rds_path(name)] = _resources([configuration])
+    files[names.LDS] = _resources(listeners)
+    return Resources(files)
+
+
+def _resources(found: list[dict[str, Any]]) -> str:
+    return _text({"resources": found})
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def _union(old: str, new: str) -> str:
+    wanted = json.loads(new)["resources"]
+    present = {item["name"] for item in wanted}
+    kept = [item for item in json.loads(old)["resources"] if item["name"] not in present]
+    return _resources([*wanted, *kept]) if kept else new

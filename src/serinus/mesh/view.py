@@ -1,0 +1,204 @@
+"""What one proxy sees of the topology: its virtual hosts and their routes, in order.
+
+Enters: a topology and a proxy (the gateway, or one caller's outbound side). Leaves: `VirtualHost`
+records in which `gateways` and `sourceLabels` are resolved, as Istio resolves them when it makes a
+proxy's configuration. Read by `serinus.mesh.envoy` and by `serinus.mesh.explain`, so that both
+decide from the same list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from serinus.errors import MeshError
+from serinus.mesh.topology import (
+    MESH,
+    Destination,
+    Gateway,
+    Headers,
+    Match,
+    Origin,
+    Rule,
+    Service,
+    Topology,
+    VirtualService,
+    names,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One match (None: every request) of one rule."""
+
+    rule: Rule
+    match: Match | None
+
+    @property
+    def name(self) -> str:
+        """The rule's name, and the match's after a dot; Istio's own form."""
+        parts = [self.rule.name, self.match.name if self.match else ""]
+        return ".".join(part for part in parts if part)
+
+    @property
+    def origin(self) -> Origin:
+        """The match that decides, or the rule that has none."""
+        return self.match.origin if self.match else self.rule.origin
+
+    @property
+    def catches_all(self) -> bool:
+        """Whether no request passes it by."""
+        if (match := self.match) is None:
+            return True
+        if match.headers or match.query:
+            return False
+        uri = match.uri
+        return uri is None or (uri.kind, uri.value) in {("prefix", "/"), ("regex", ".*")}
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHost:
+    """Host names (lower case, no ports; `*` for any) and what happens to requests for them."""
+
+    name: str
+    domains: tuple[str, ...]
+    routes: tuple[Route, ...]
+
+
+def gateway_hosts(topology: Topology) -> list[VirtualHost]:
+    """The gateway's virtual hosts, by name. Hosts that no server and rule share are absent."""
+    found: dict[str, list[Route]] = {}
+    check_one_port(topology)
+    for gateway in topology.gateways:
+        for server in gateway.servers:
+            for item in topology.virtual_services:
+                if not _bound(item, gateway):
+                    continue
+                routes = tuple(_routes(item, {gateway.name, _full(gateway)}, gateway.selector))
+                for host in _intersection(server.hosts, item.hosts, item.namespace):
+                    found.setdefault(host, []).extend(routes)
+    return [
+        VirtualHost(host, (host,), tuple(_catch_all_last(routes)))
+        for host, routes in sorted(found.items())
+    ]
+
+
+def outbound_host(topology: Topology, service: Service, labels: Mapping[str, str]) -> VirtualHost:
+    """What a caller with these labels meets when it calls a Service.
+
+    Without a VirtualService for it, one route to all of the Service's pods.
+    """
+    all_names = names(service)
+    routes: list[Route] = []
+    for item in topology.virtual_services:
+        if MESH in item.gateways and any(host.lower() in all_names for host in item.hosts):
+            routes += _routes(item, {MESH}, tuple(labels.items()))
+            break
+    else:
+        default = Destination(service.origin, service.name)
+        routes.append(Route(Rule(service.origin, "default", destinations=(default,)), None))
+    return VirtualHost(service.name, all_names, tuple(routes))
+
+
+def check_one_port(topology: Topology) -> int | None:
+    """The one HTTP port of all gateways, as the chart writes it; raises `MeshError` for several."""
+    servers = [server for gateway in topology.gateways for server in gateway.servers]
+    for server in servers:
+        if server.port != servers[0].port:
+            raise MeshError("gateways on several ports are not covered", where=str(server.origin))
+    return servers[0].port if servers else None
+
+
+def merged_headers(route: Route) -> tuple[Headers, Headers]:
+    """Request and response operations of the route itself, with a single destination's in them.
+
+    Envoy runs a weighted destination's operations first and the route's after them; a single
+    destination's are merged into the route's, removals first.
+    """
+    rule = route.rule
+    request, response = rule.headers.request, rule.headers.response
+    if len(rule.destinations) == 1:
+        only = rule.destinations[0].headers
+        return request.then(only.request), response.then(only.response)
+    return request, response
+
+
+def weighted(route: Route) -> tuple[Destination, ...]:
+    """The destinations that get requests: several share by weight, and weight 0 gets none."""
+    found = route.rule.destinations
+    return found if len(found) == 1 else tuple(item for item in found if item.weight)
+
+
+def services_of(topology: Topology, hosts: Iterable[VirtualHost]) -> list[Service]:
+    """Every Service that a rule of these hosts can send to, by name; weight 0 counts."""
+    found = {}
+    for host in hosts:
+        for route in host.routes:
+            targets = [*route.rule.destinations, *(m.destination for m in route.rule.mirrors)]
+            for target in targets:
+                if (service := topology.service(target.host)) is not None:
+                    found[service.name] = service
+    return [found[name] for name in sorted(found)]
+
+
+def _routes(
+    item: VirtualService, gateways: set[str], labels: tuple[tuple[str, str], ...]
+) -> Iterator[Route]:
+    for rule in item.rules:
+        if not rule.matches:
+            yield Route(rule, None)
+            return
+        for match in rule.matches:
+            if not _for_proxy(match, gateways, labels):
+                continue
+            route = Route(rule, match)
+            yield route
+            if route.catches_all:
+                return
+
+
+def _for_proxy(match: Match, gateways: set[str], labels: tuple[tuple[str, str], ...]) -> bool:
+    """Istio looks at `sourceLabels` only where the match names no gateways."""
+    if match.gateways:
+        return bool(gateways & set(match.gateways))
+    return set(match.source_labels) <= set(labels)
+
+
+def _bound(item: VirtualService, gateway: Gateway) -> bool:
+    for name in item.gateways:
+        namespace, _, short = name.rpartition("/")
+        if short == gateway.name and (namespace or item.namespace) == gateway.namespace:
+            return True
+    return False
+
+
+def _full(gateway: Gateway) -> str:
+    return f"{gateway.namespace}/{gateway.name}"
+
+
+def _intersection(server: Iterable[str], rules: Iterable[str], namespace: str) -> list[str]:
+    """The more specific of each pair that fits, in order, each once."""
+    found: dict[str, None] = {}
+    for pattern in server:
+        home, _, host = pattern.rpartition("/")
+        if home not in {"", "*", namespace} and not (home == "." and namespace):
+            continue
+        for rule in rules:
+            one, two = host.lower(), rule.lower()
+            if _covers(one, two):
+                found[two] = None
+            elif _covers(two, one):
+                found[one] = None
+    return list(found)
+
+
+def _covers(pattern: str, host: str) -> bool:
+    if pattern.startswith("*"):
+        return host.lstrip("*").endswith(pattern[1:])
+    return pattern == host
+
+
+def _catch_all_last(routes: list[Route]) -> Iterator[Route]:
+    # Rules of several VirtualServices on one host: Istio moves the catch-all routes to the end.
+    yield from (route for route in routes if not route.catches_all)
+    yield from (route for route in routes if route.catches_all)
