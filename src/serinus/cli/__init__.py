@@ -1,0 +1,1 @@
+"""The door: one file per command group. Nothing imports from here."""

@@ -1,0 +1,124 @@
+"""`serinus rollout`: show and change the split between stable and canary.
+
+Enters: a verb. Leaves: a new values overlay, applied like any other change; the new weights hold
+within a second and no process is touched by a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serinus.cli.options import STATE
+
+if TYPE_CHECKING:
+    from serinus.local.session import Prepared
+
+
+@click.group()
+def rollout() -> None:
+    """Show or change the split between stable and canary."""
+
+
+@rollout.command()
+@STATE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(state: Path | None, as_json: bool) -> None:
+    """Show the epoch, and each track's configured and realised share of new visitors."""
+    from serinus import rollout as changes
+    from serinus.local import control, draws, session
+
+    space = session.workspace(state)
+    now = changes.read(session.running(state).values)
+    counted = draws.counted(session.rows(space), now.epoch)
+    shares = {"stable": 100 - now.drawn, "canary": now.drawn}
+    if as_json:
+        told = {
+            "epoch": now.epoch, "enabled": now.enabled, "routed": now.routed,
+            "weights": shares, "draws": {track: counted.get(track, 0) for track in shares},
+        }  # fmt: skip
+        click.echo(control.shown(told))
+        return
+    console = Console()
+    total = sum(counted.values())
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("track", "configured", "realised", "draws"):
+        made.add_column(name, justify="left" if name == "track" else "right")
+    for track, share in shares.items():
+        drawn = counted.get(track, 0)
+        realised = f"{100 * drawn / total:.1f} %" if total else "-"
+        made.add_row(track, f"{share} %", realised, str(drawn))
+    how = "on" if now.enabled and now.routed else "running, not routed" if now.enabled else "off"
+    console.print(f"epoch {now.epoch}, canary {how}\n", highlight=False)
+    console.print(made)
+    console.print("\ndraws since the start of the frontend's pods, in this epoch", highlight=False)
+
+
+@rollout.command(name="set")
+@click.option("--canary", type=int, required=True, help="Percent of new visitors for canary.")
+@STATE
+def set_(canary: int, state: Path | None) -> None:
+    """Change the weight in the same epoch: nobody who was drawn moves."""
+    from serinus import rollout as changes
+
+    _change(state, lambda overlay, values: changes.set_weight(overlay, values, canary))
+
+
+@rollout.command()
+@STATE
+def abort(state: Path | None) -> None:
+    """Bring everyone to stable in a new epoch and switch the canary off."""
+    from serinus import rollout as changes
+
+    _change(state, changes.abort)
+
+
+@rollout.command()
+@STATE
+def promote(state: Path | None) -> None:
+    """Give stable the canary's images, models and settings; new epoch, canary off."""
+    from serinus import rollout as changes
+
+    _change(state, changes.promote)
+
+
+@rollout.command()
+@click.option("--canary", type=int, default=10, show_default=True, help="Percent of new visitors.")
+@STATE
+def on(canary: int, state: Path | None) -> None:
+    """Switch the canary on: its pods first, and when they are ready its routes, in a new epoch."""
+    from serinus import rollout as changes
+
+    steps: list[dict[str, Any]] = []
+
+    def first(overlay: dict[str, Any], values: Any) -> dict[str, Any]:
+        steps.extend(changes.switch_on(overlay, values, canary))
+        return steps[0]
+
+    _change(state, first)
+    _change(state, lambda _, __: steps[1])
+
+
+def _change(
+    state: Path | None, change: Callable[[dict[str, Any], Any], dict[str, Any]]
+) -> Prepared:
+    from serinus import rollout as changes
+    from serinus.cli.run import Progress
+    from serinus.local import session
+
+    console = Console()
+    progress = Progress(console, "ready")
+    with progress.running():
+        done = session.roll(session.workspace(state), change, progress.show)
+    now = changes.read(done.values)
+    console.print(
+        f"epoch {now.epoch}: stable {100 - now.drawn} %, canary {now.drawn} %"
+        + ("" if now.enabled else ", canary off"),
+        highlight=False,
+    )
+    return done

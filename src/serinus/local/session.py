@@ -1,0 +1,380 @@
+"""The verbs of a run on one machine: render, plan, write, run.
+
+Enters: what the user asked for. Leaves: a running system, or an error that says what to do. Called
+by `serinus.cli`, tests and `serinus.cli.simulate`. Every change comes in here: values are merged
+(packaged ones, generated ones, the user's, the overlay), the chart is rendered, a plan is made, and
+the supervisor applies the difference.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import yaml
+
+from serinus import rollout
+from serinus.clients import helm
+from serinus.clients.values import Values, expressions, merge, parse, read
+from serinus.errors import LocalRunError, UsageError
+from serinus.local import addresses, compose, control, effects, envoy, leftovers, models
+from serinus.local.plan import Gateway, Plan, decode
+from serinus.local.supervisor import Row
+from serinus.local.workspace import Settings, Workspace
+from serinus.manifests import Index
+
+DEFAULT_STATE: Final = Path(".serinus")
+STOP_SECONDS: Final = 60.0
+
+Show = Callable[[list[Row]], None]
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user gave on the command line. `None` means: as before, or the default."""
+
+    files: tuple[Path, ...] = ()
+    sets: tuple[str, ...] = ()
+    port: int | None = None
+    chart: Path | None = None
+
+    def values(self) -> Values:
+        """Values files, then `--set` expressions."""
+        return merge(*(read(path) for path in self.files), expressions(self.sets))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A change that is rendered, planned and tried, but not made."""
+
+    plan: Plan
+    values: Values
+    overlay: dict[str, Any]
+    settings: Settings
+    notes: str
+    without_effect: tuple[effects.WithoutEffect, ...]
+    said: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system, for those who visit it: connect to `gateway` and send the host."""
+
+    state: Path
+    gateway: str
+    frontend_host: str
+    api_host: str
+    plan: Plan
+    values: Values
+
+    @property
+    def port(self) -> int:
+        """The gateway's port."""
+        return self.plan.gateway.port
+
+    @property
+    def frontend(self) -> str:
+        """The page's address for a browser."""
+        return f"http://{self.frontend_host}:{self.port}"
+
+    @property
+    def api(self) -> str:
+        """The API's address, empty when it is not exposed."""
+        return f"http://{self.api_host}:{self.port}" if self.api_host else ""
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Programs of the platform that people visit: name and address."""
+        return tuple((item.name, item.place) for item in self.plan.daemons if item.place)
+
+
+def workspace(state: Path | None) -> Workspace:
+    """The state directory that was named, or `.serinus` here."""
+    return Workspace(state or DEFAULT_STATE)
+
+
+def chart_directory(asked: Path | None, settings: Settings) -> Path:
+    """The chart: as asked, as before, or the one of this project."""
+    here = Path(__file__).resolve()
+    for path in (asked, Path(settings.chart) if settings.chart else None):
+        if path is not None:
+            return path.absolute()
+    for path in (here.parents[1] / "chart", here.parents[3] / "charts" / "serinus"):
+        if (path / "Chart.yaml").exists():
+            return path
+    raise UsageError("the chart is not installed", remedy="name its directory with --chart")
+
+
+def prepare(
+    space: Workspace,
+    asked: Asked,
+    change: Callable[[dict[str, Any], Values], dict[str, Any]] | None = None,
+) -> Prepared:
+    """Render and plan, changing nothing on disk.
+
+    `change` takes overlay and whole values and gives the new overlay. Raises `ChartError`,
+    `ManifestError`, `MeshError`, `RolloutError` or `UsageError`.
+    """
+    settings = space.settings()
+    settings = msgspec.structs.replace(
+        settings,
+        port=asked.port or settings.port,
+        block=settings.block or next(iter(addresses.candidates(space.root))),
+        outbound=dict(settings.outbound),
+        values=asked.values() if change is None else settings.values,
+        chart=str(chart_directory(asked.chart, settings)),
+    )
+    chart = Path(settings.chart)
+    overlay = overlay_of(space)
+    below = merge(_packaged(), _generated(space, settings), settings.values)
+    whole = helm.coalesce(chart, merge(below, overlay))
+    overlay = rollout.settle(overlay, whole)
+    if change is not None:
+        overlay = change(overlay, helm.coalesce(chart, merge(below, overlay)))
+    values = merge(below, overlay)
+    rendered = helm.render(chart, values)
+    index = Index.parse(rendered.manifest)
+    ignored = effects.without_effect(index)
+    plan = compose.compose(
+        rendered.manifest,
+        index,
+        state=space.root,
+        block=settings.block,
+        gateway=Gateway(addresses=_gateway_addresses(), port=settings.port),
+        ports=settings.outbound,
+    )
+    envoy.attempt(plan, index)
+    said = tuple(_overruled(settings.values, overlay))
+    return Prepared(
+        plan, helm.coalesce(chart, values), overlay, settings, rendered.notes, ignored, said
+    )
+
+
+def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
+    """Start the system, or apply the difference to the running one; returns when all is ready."""
+    space.create()
+    with space.locked():
+        running = space.supervised()
+        if not running:
+            _clear(space, say)
+        prepared = prepare(space, asked)
+        for line in prepared.said:
+            say(line)
+        _check_port(space, prepared.plan, running)
+        models.ensure(prepared.plan, say)
+        _apply(space, prepared, show)
+    return _system(space, prepared.plan, prepared.values)
+
+
+def roll(
+    space: Workspace,
+    change: Callable[[dict[str, Any], Values], dict[str, Any]],
+    show: Show,
+) -> Prepared:
+    """Change the rollout of the running system through its overlay."""
+    with _running(space).locked():
+        prepared = prepare(space, Asked(), change)
+        _apply(space, prepared, show)
+    return prepared
+
+
+def down(space: Workspace, show: Show) -> int:
+    """Stop everything; returns how many processes ran. A run that isn't there is no error."""
+    if not space.root.exists():
+        return 0
+    ended = 0
+    with space.locked():
+        if space.supervised():
+            try:
+                for rows in control.ask(space, control.Stop()):
+                    ended = max(ended, sum(row.pid is not None for row in rows))
+                    show(rows)
+                _await_release(space)
+            except LocalRunError:
+                leftovers.end_supervisor(space)
+        ended += leftovers.end(space)
+    return ended
+
+
+def follow(space: Workspace) -> None:
+    """Stay until the supervisor ends; raises `LocalRunError` when it does."""
+    for _ in control.ask(_running(space), control.Watch(follow=True)):
+        pass
+
+
+def rows(space: Workspace) -> list[Row]:
+    """The processes of the running system."""
+    return next(iter(control.ask(_running(space), control.Watch())))
+
+
+def running(state: Path | None = None) -> System:
+    """The system that runs in a state directory; raises `LocalRunError` when none does."""
+    space = _running(workspace(state))
+    plan = decode(space.path("plan.json").read_bytes())
+    values = yaml.safe_load(space.path("values.yaml").read_text(encoding="utf-8"))
+    return _system(space, plan, values)
+
+
+def in_force(space: Workspace) -> Plan | None:
+    """The last plan that was applied here, whether or not it still runs."""
+    try:
+        return decode(space.path("plan.json").read_bytes())
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
+
+
+def overlay_of(space: Workspace) -> dict[str, Any]:
+    """The values overlay; empty before the first start."""
+    path = space.path("overlay.yaml")
+    return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
+
+
+def _packaged() -> Values:
+    source = files("serinus.local").joinpath("values.yaml")
+    return parse(source.read_text(encoding="utf-8"), "serinus/local/values.yaml")
+
+
+def _generated(space: Workspace, settings: Settings) -> Values:
+    # `render` and `diff` must not make a directory; whatever they show is thrown away.
+    keys = (
+        space.secrets()
+        if space.root.exists()
+        else dict.fromkeys(("sessionKey", "unitKey"), "0" * 64)
+    )
+    return {
+        "gateway": {"port": settings.port},
+        "secrets": keys,
+    }
+
+
+def _overruled(values: Values, overlay: dict[str, Any]) -> Iterable[str]:
+    asked, decided = values.get("rollout") or {}, overlay["rollout"]
+    for name in ("weights", "canary"):
+        if (
+            asked.get(name)
+            and decided.get(name)
+            and merge(decided[name], asked[name]) != decided[name]
+        ):
+            yield (
+                f"rollout.{name} of your values gives way to the overlay's {decided[name]}; "
+                "`serinus rollout` changes it"
+            )
+
+
+def _gateway_addresses() -> tuple[str, ...]:
+    try:
+        with socket.socket(socket.AF_INET6) as attempt:
+            attempt.bind(("::1", 0))
+    except OSError:
+        return ("127.0.0.1",)
+    return ("127.0.0.1", "::1")
+
+
+def _clear(space: Workspace, say: Say) -> None:
+    if ended := leftovers.end(space):
+        say(f"ended {ended} processes that a killed supervisor had left behind")
+    settings = space.settings()
+    block = addresses.choose_block(space.root, addresses.listeners())
+    if settings.block != block:
+        settings.block = block
+        space.save(settings)
+
+
+def _check_port(space: Workspace, plan: Plan, running: bool) -> None:
+    before = in_force(space) if running else None
+    if before is None or before.gateway != plan.gateway:
+        addresses.check_gateway(plan.gateway.addresses, plan.gateway.port, addresses.listeners())
+    if not running:
+        ports = {port for item in plan.workloads for port in item.template.ports.values()}
+        ports |= {addresses.ENVOY_ADMIN_PORT, *(item.port for item in plan.outbound)}
+        addresses.check_ports(ports, addresses.listeners())
+
+
+def _apply(space: Workspace, prepared: Prepared, show: Show) -> None:
+    space.save(prepared.settings)
+    path = space.path("overlay.yaml")
+    before = path.read_bytes() if path.exists() else None
+    text = "# Written by `serinus rollout`; the only place for weights and epochs.\n"
+    space.write("overlay.yaml", text + yaml.safe_dump(prepared.overlay, sort_keys=False))
+    if not space.supervised():
+        _start(space)
+    try:
+        for lines in control.ask(space, control.Apply(prepared.plan)):
+            show(lines)
+    except BaseException:
+        # The plan in force stays, so its overlay does; after a first start there is none.
+        if before is not None:
+            space.write("overlay.yaml", before)
+        raise
+    space.write("values.yaml", yaml.safe_dump(prepared.values), 0o600)
+
+
+def _start(space: Workspace) -> None:
+    read_end, write_end = os.pipe()
+    with space.path("logs", "supervisor.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serinus.local.daemon", str(space.root), str(write_end)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            pass_fds=(write_end,),
+            start_new_session=True,
+        )
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as ready:
+        if ready.read() == b"ready":
+            return
+    raise LocalRunError(
+        f"the supervisor ended with exit code {process.wait()}",
+        where=str(space.root),
+        remedy=f"its log: {space.path('logs', 'supervisor.log')}",
+    )
+
+
+def _await_release(space: Workspace) -> None:
+    """Wait until the supervisor let go of its lock; raises `LocalRunError` after a minute."""
+    until = time.monotonic() + STOP_SECONDS
+    with space.path("supervisor.lock").open("a") as lock:
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.01)
+            else:
+                return
+    raise LocalRunError("the supervisor does not end", where=str(space.root))
+
+
+def _running(space: Workspace) -> Workspace:
+    if not space.root.exists() or not space.supervised():
+        raise LocalRunError(
+            "nothing runs here",
+            where=str(space.root),
+            remedy="`serinus up` starts the system; --state names another directory",
+        )
+    return space
+
+
+def _system(space: Workspace, plan: Plan, values: Values) -> System:
+    hosts = values.get("hosts") or {}
+    exposed = bool((values.get("api") or {}).get("expose"))
+    return System(
+        space.root,
+        f"127.0.0.1:{plan.gateway.port}",
+        str(hosts.get("frontend", "")),
+        str(hosts.get("api", "")) if exposed else "",
+        plan,
+        values,
+    )
