@@ -57,12 +57,16 @@ sidecar.istio.io/inject: "true"
 {{- end }}
 {{- end }}
 
-{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "annotations". */}}
+{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels",
+     "annotations". */}}
 {{- define "serinus.metadata" -}}
 name: {{ .name }}
 namespace: {{ .namespace | default .root.Release.Namespace }}
 labels:
   {{- include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -1,0 +1,15 @@
+"""A stranger, a pod without sidecar, is refused by every part of the application."""
+
+import os
+
+from visitor import request
+
+for app in os.environ["APPS"].split(","):
+    try:
+        answer, _ = request("GET", "/version", app, target=app, port=80)
+    except OSError as error:
+        print(f"{app}: refused ({error})")
+        continue
+    if answer.status != 403:
+        raise SystemExit(f"{app}: a stranger was answered {answer.status}")
+    print(f"{app}: refused (403)")
