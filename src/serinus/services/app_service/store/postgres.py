@@ -46,7 +46,7 @@ _LOG = logging.getLogger("serinus.store")
 MAX_CONNECTIONS: Final = 10
 POOL_SECONDS: Final = 5.0
 OPEN_SECONDS: Final = 60.0
-_CURSOR = re.compile(r"(\d{1,19})-(\d{1,19})")
+_CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 _INSERT_REVIEW: Final = """
 WITH review AS (

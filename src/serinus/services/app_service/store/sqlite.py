@@ -8,6 +8,7 @@ its own, on the event loop for single rows and in a thread for scans.
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import shutil
 import sqlite3
@@ -37,6 +38,7 @@ from serinus.services.app_service.store.writer import Writer, unavailable
 
 T = TypeVar("T")
 
+_CURSOR = re.compile(r"[0-9]{1,18}")
 _NEXT_POSITION: Final = "UPDATE positions SET last = last + 1 RETURNING last"
 
 _INSERT_REVIEW: Final = """
@@ -313,6 +315,8 @@ class SqliteStore:
 
     async def events_since(self, cursor: str = START, limit: int = 1_000) -> Events:
         """See `base.Store.events_since`; a cursor is the last position seen."""
+        if not _CURSOR.fullmatch(cursor or "0"):
+            raise ValueError(f"not a cursor of this store: {cursor!r}")
         after = int(cursor or 0)
 
         def scan(reader: sqlite3.Connection) -> Events:

@@ -1,0 +1,1 @@
+"""What several test folders need: real servers, started and ended by their own process id."""
