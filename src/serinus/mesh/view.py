@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from serinus.errors import MeshError
+from serinus.mesh.matching import holds
 from serinus.mesh.topology import (
     MESH,
     Destination,
     Gateway,
+    HeaderMatch,
     Headers,
     Match,
     Origin,
@@ -33,6 +35,13 @@ class Route:
 
     rule: Rule
     match: Match | None
+    authority: str = ""
+
+    @property
+    def headers(self) -> tuple[HeaderMatch, ...]:
+        """What the request's headers must fulfil; a known authority is decided already."""
+        found = self.match.headers if self.match else ()
+        return tuple(h for h in found if not (self.authority and h.name == ":authority"))
 
     @property
     def name(self) -> str:
@@ -50,7 +59,7 @@ class Route:
         """Whether no request passes it by."""
         if (match := self.match) is None:
             return True
-        if match.headers or match.query:
+        if self.headers or match.query:
             return False
         uri = match.uri
         return uri is None or (uri.kind, uri.value) in {("prefix", "/"), ("regex", ".*")}
@@ -58,11 +67,15 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class VirtualHost:
-    """Host names (lower case, no ports; `*` for any) and what happens to requests for them."""
+    """Host names (lower case, no ports; `*` for any) and what happens to requests for them.
+
+    `authority` is set on a caller's outbound side: the Service that the listener stands for.
+    """
 
     name: str
     domains: tuple[str, ...]
     routes: tuple[Route, ...]
+    authority: str = ""
 
 
 def gateway_hosts(topology: Topology) -> list[VirtualHost]:
@@ -92,12 +105,12 @@ def outbound_host(topology: Topology, service: Service, labels: Mapping[str, str
     routes: list[Route] = []
     for item in topology.virtual_services:
         if MESH in item.gateways and any(host.lower() in all_names for host in item.hosts):
-            routes += _routes(item, {MESH}, tuple(labels.items()))
+            routes += _routes(item, {MESH}, tuple(labels.items()), service.name)
             break
     else:
         default = Destination(service.origin, service.name)
         routes.append(Route(Rule(service.origin, "default", destinations=(default,)), None))
-    return VirtualHost(service.name, all_names, tuple(routes))
+    return VirtualHost(service.name, all_names, tuple(routes), service.name)
 
 
 def check_one_port(topology: Topology) -> int | None:
@@ -142,7 +155,10 @@ def services_of(topology: Topology, hosts: Iterable[VirtualHost]) -> list[Servic
 
 
 def _routes(
-    item: VirtualService, gateways: set[str], labels: tuple[tuple[str, str], ...]
+    item: VirtualService,
+    gateways: set[str],
+    labels: tuple[tuple[str, str], ...],
+    authority: str = "",
 ) -> Iterator[Route]:
     for rule in item.rules:
         if not rule.matches:
@@ -151,7 +167,11 @@ def _routes(
         for match in rule.matches:
             if not _for_proxy(match, gateways, labels):
                 continue
-            route = Route(rule, match)
+            if authority and not all(
+                holds(header, authority) for header in match.headers if header.name == ":authority"
+            ):
+                continue
+            route = Route(rule, match, authority)
             yield route
             if route.catches_all:
                 return

@@ -39,8 +39,10 @@ _ACCESS_LOG: Final = {
 def gateway_listener(placement: Placement, patches: Iterable[HttpFilter]) -> dict[str, Any]:
     """The door from outside: the connection's address is the client, whatever a header says."""
     manager = _manager(placement, GATEWAY, http_filters(patches))
-    # Nobody outside is trusted, so what Envoy tells itself by `x-envoy-*` headers is taken off.
-    manager |= {"use_remote_address": True, "internal_address_config": {"cidr_ranges": []}}
+    # Nobody is inside, not even this machine: else Envoy would obey a client's `x-envoy-*` headers.
+    # It takes an empty list for its default, every private and loopback address.
+    nobody = {"address_prefix": "255.255.255.255", "prefix_len": 32}
+    manager |= {"use_remote_address": True, "internal_address_config": {"cidr_ranges": [nobody]}}
     if placement.access_log:
         log = names.typed(
             "extensions.access_loggers.file.v3.FileAccessLog",
@@ -54,27 +56,11 @@ def gateway_listener(placement: Placement, patches: Iterable[HttpFilter]) -> dic
 def outbound_listener(placement: Placement, outbound: Outbound) -> dict[str, Any]:
     """One caller's way to one Service.
 
-    The caller was given the listener's address; Envoy writes the Service's name into Host before it
-    chooses a route, so that rules and callee see what they would see in a cluster.
+    The caller was given the listener's address, so it is asked for whatever Host comes; the routes
+    write the Service's name into it.
     """
     name = names.outbound(str(outbound.caller), outbound.service)
     manager = _manager(placement, name, http_filters())
-    manager["early_header_mutation_extensions"] = [
-        {
-            "name": "envoy.http.early_header_mutation.header_mutation",
-            "typed_config": names.typed(
-                "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-                mutations=[
-                    {
-                        "append": {
-                            "header": {"key": ":authority", "value": outbound.service},
-                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-                        }
-                    }
-                ],
-            ),
-        }
-    ]
     return _listener(name, (outbound.listen,), manager)
 
 

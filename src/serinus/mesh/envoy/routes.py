@@ -16,7 +16,6 @@ from serinus.mesh.topology import (
     Fault,
     HeaderMatch,
     Headers,
-    Match,
     Redirect,
     Retries,
     Rule,
@@ -45,8 +44,10 @@ def route_configuration(
         virtual_hosts=[
             {
                 "name": host.name,
-                "domains": list(host.domains),
-                "routes": [_route(route, topology, source) for route in host.routes],
+                "domains": ["*"] if host.authority else list(host.domains),
+                "routes": [
+                    _route(route, topology, source, host.authority) for route in host.routes
+                ],
                 "include_request_attempt_count": True,
             }
             for host in hosts
@@ -56,11 +57,11 @@ def route_configuration(
     )
 
 
-def _route(route: Route, topology: Topology, source: str) -> dict[str, Any]:
+def _route(route: Route, topology: Topology, source: str, authority: str) -> dict[str, Any]:
     rule = route.rule
     request, response = merged_headers(route)
     out: dict[str, Any] = {"name": route.name} if route.name else {}
-    out["match"] = _match(route.match)
+    out["match"] = _match(route)
     if rule.redirect is not None:
         out["redirect"] = _redirect(rule.redirect)
     elif rule.direct_response is not None:
@@ -68,16 +69,16 @@ def _route(route: Route, topology: Topology, source: str) -> dict[str, Any]:
         if rule.direct_response.body:
             out["direct_response"]["body"] = {"inline_string": rule.direct_response.body}
     else:
-        out["route"] = _action(route, topology, source)
+        out["route"] = _action(route, topology, source, authority)
     out |= _headers(request, response)
     if rule.fault is not None:
         out["typed_per_filter_config"] = {FAULT: _fault(rule.fault)}
     return out
 
 
-def _match(match: Match | None) -> dict[str, Any]:
+def _match(route: Route) -> dict[str, Any]:
     out: dict[str, Any] = {"prefix": "/"}
-    if match is None:
+    if (match := route.match) is None:
         return out
     if match.uri is not None and match.uri.kind != "present":
         uri = match.uri
@@ -87,8 +88,8 @@ def _match(match: Match | None) -> dict[str, Any]:
             out = {"path" if uri.kind == "exact" else "prefix": uri.value}
     if match.ignore_uri_case:
         out["case_sensitive"] = False
-    if match.headers:
-        out["headers"] = [_header_match(header) for header in match.headers]
+    if headers := route.headers:
+        out["headers"] = [_header_match(header) for header in headers]
     if match.query:
         out["query_parameters"] = [
             {"name": item.name, **_value_match(item.match)} for item in match.query
@@ -113,7 +114,7 @@ def _value_match(match: StringMatch) -> dict[str, Any]:
     return {"string_match": {match.kind: match.value}}
 
 
-def _action(route: Route, topology: Topology, source: str) -> dict[str, Any]:
+def _action(route: Route, topology: Topology, source: str, default: str) -> dict[str, Any]:
     rule, targets = route.rule, weighted(route)
     out: dict[str, Any] = {"timeout": names.duration(rule.timeout or 0.0)}
     authority = (rule.rewrite.authority if rule.rewrite else "") or rule.headers.authority
@@ -124,8 +125,8 @@ def _action(route: Route, topology: Topology, source: str) -> dict[str, Any]:
         out["weighted_clusters"] = {
             "clusters": [_weighted(topology, target, source) for target in targets]
         }
-    if authority:
-        out["host_rewrite_literal"] = authority
+    if authority or default:
+        out["host_rewrite_literal"] = authority or default
     if rule.rewrite and rule.rewrite.regex:
         pattern, substitution = rule.rewrite.regex
         out["regex_rewrite"] = {"pattern": {"regex": pattern}, "substitution": substitution}
