@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from serinus.local import addresses, envoy, pods
+from serinus.local import addresses, envoy, monitoring, pods
 from serinus.local.plan import Gateway, Outbound, Plan
 from serinus.manifests import Index
 
@@ -30,7 +30,7 @@ def compose(
     """
     outbound = pods.Outbound(block, ports)
     deployed = pods.read(index, str(state), namespace, outbound)
-    return Plan(
+    plan = Plan(
         state=str(state),
         release=release,
         namespace=namespace,
@@ -52,3 +52,4 @@ def compose(
         files=deployed.files,
         directories=deployed.directories,
     )
+    return monitoring.extend(plan, index)

@@ -118,9 +118,13 @@ class Server:
         await _send(writer, Reply(rows=self.supervisor.rows(), done=True))
 
     async def _apply(self, request: Apply) -> None:
-        await self.supervisor.apply(request.plan)
-        self.workspace.write("plan.json", encode(request.plan), 0o600)
-        self.workspace.write("rendered.yaml", request.plan.manifest, 0o600)
+        try:
+            await self.supervisor.apply(request.plan)
+        finally:
+            # A first plan is in force even when a process of it fails.
+            if plan := self.supervisor.plan:
+                self.workspace.write("plan.json", encode(plan), 0o600)
+                self.workspace.write("rendered.yaml", plan.manifest, 0o600)
 
     async def _all_stopped(self) -> None:
         while any(row.pid is not None for row in self.supervisor.rows()):

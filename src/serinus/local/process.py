@@ -126,7 +126,9 @@ class RealMachine:
     async def probe(self, probe: Probe, address: str) -> bool:
         """One HTTP GET."""
         try:
-            return await asyncio.wait_for(_get(probe, address), probe.timeout)
+            # Not wait_for: in Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(probe.timeout):
+                return await _get(probe, address)
         except (OSError, TimeoutError, ValueError):
             return False
 

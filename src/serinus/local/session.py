@@ -303,21 +303,30 @@ def _check_port(space: Workspace, plan: Plan, running: bool) -> None:
 
 def _apply(space: Workspace, prepared: Prepared, show: Show) -> None:
     space.save(prepared.settings)
-    path = space.path("overlay.yaml")
-    before = path.read_bytes() if path.exists() else None
+    first = not space.supervised()
     text = "# Written by `serinus rollout`; the only place for weights and epochs.\n"
-    space.write("overlay.yaml", text + yaml.safe_dump(prepared.overlay, sort_keys=False))
-    if not space.supervised():
+    written = {
+        "overlay.yaml": text + yaml.safe_dump(prepared.overlay, sort_keys=False),
+        "values.yaml": yaml.safe_dump(prepared.values),
+    }
+    before = {name: _content(space.path(name)) for name in written}
+    for name, content in written.items():
+        space.write(name, content, 0o600)
+    if first:
         _start(space)
     try:
         for lines in control.ask(space, control.Apply(prepared.plan)):
             show(lines)
-    except BaseException:
-        # The plan in force stays, so its overlay does; after a first start there is none.
-        if before is not None:
-            space.write("overlay.yaml", before)
+    except LocalRunError:
+        # The plan in force stays, so what it was made from does; a first plan is in force anyway.
+        for name, old in before.items():
+            if old is not None and not first:
+                space.write(name, old, 0o600)
         raise
-    space.write("values.yaml", yaml.safe_dump(prepared.values), 0o600)
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _start(space: Workspace) -> None:

@@ -222,11 +222,11 @@ class Supervisor:
             return
         late = failing() or [unit for unit in units if not unit.was_ready]
         raise LocalRunError(
-            f"{', '.join(unit.spec.name for unit in late)} did not get ready: "
+            "did not get ready: "
             + (late[0].failure or f"its readiness probe failed for {PATIENCE:.0f} s")
             + "\n"
             + tail(Path(late[0].spec.log), 15),
-            where=late[0].spec.name,
+            where=", ".join(sorted({label(unit) for unit in late})),
             remedy=f"the whole log: serinus logs {label(late[0])}",
         )
 
