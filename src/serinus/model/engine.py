@@ -15,9 +15,13 @@ from serinus.model.artifact import Manifest
 
 
 class Engine(Protocol):
-    """A loaded model; calls never change it, so one instance serves all requests."""
+    """A loaded model; calls never change it, so one instance serves all requests, in threads too.
+
+    `blocking` says that even one text may take longer than an event loop should wait.
+    """
 
     manifest: Manifest
+    blocking: bool
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Per text the label and its calibrated probability (0.5 to 1 with two labels)."""

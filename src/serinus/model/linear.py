@@ -46,6 +46,7 @@ class LinearEngine:
                 remedy="Train it again: serinus model train.",
             )
         self.manifest = manifest
+        self.blocking = False
         self._weights = table.weights
         self._bias = table.slope * table.bias + table.offset
         self._slope = table.slope
