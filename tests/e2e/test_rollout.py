@@ -81,7 +81,7 @@ async def test_feedback_after_an_abort_lands_on_the_canarys_review(own_system: R
 
 
 async def _load(run: Run, stop: asyncio.Event, block: int) -> Counter[str]:
-    """Four visitors who write and read until `stop`; what they met, and the reviews answered 201."""
+    """Four visitors write and read until `stop`; returns what they met."""
     met: Counter[str] = Counter()
 
     async def visitor(number: int) -> None:
