@@ -1,0 +1,33 @@
+{{/* Where an application's pods may connect to, besides DNS and istiod. Takes dict "root" $
+     "app" APP "part" PART. */}}
+{{- define "serinus.egress" -}}
+{{- $values := .root.Values -}}
+{{- $store := include "serinus.store" .root }}
+{{- with .part.calls }}
+- to:
+    - podSelector:
+        matchLabels: {app: {{ . }}}
+  ports: [{protocol: TCP, port: 8080}]
+{{- end }}
+{{- if and (eq .app "app-service") (eq $store "postgresql") }}
+- to:
+    - podSelector:
+        matchLabels: {app: postgresql}
+  ports: [{protocol: TCP, port: 5432}]
+{{- end }}
+{{- if and (eq .app "app-service") (eq $store "external") }}
+- to:
+    {{- range $values.policy.externalCIDRs }}
+    - ipBlock: {cidr: {{ . }}}
+    {{- end }}
+  ports: [{protocol: TCP, port: {{ int $values.store.databaseUrl.port }}}]
+{{- end }}
+{{- if and (eq .app "model-service") (hasPrefix "http" $values.model.registry) }}
+{{- $address := urlParse $values.model.registry }}
+- to:
+    {{- range $values.policy.externalCIDRs }}
+    - ipBlock: {cidr: {{ . }}}
+    {{- end }}
+  ports: [{protocol: TCP, port: {{ regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (ternary "443" "80" (eq $address.scheme "https")) }}}]
+{{- end }}
+{{- end }}

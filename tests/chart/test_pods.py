@@ -1,0 +1,205 @@
+"""Pods: Pod Security "restricted", probes, stopping, environment, scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from serinus.contracts.routing import APPS
+from tests.chart.support import NAMES, hooks, one, pod_specs, render, scenario
+
+ALLOWED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
+
+
+def violations(pod: Mapping[str, Any]) -> list[str]:
+    """What Pod Security "restricted" (Kubernetes 1.34) has to say against a pod."""
+    found = []
+    security = pod.get("securityContext", {})
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if pod.get(field):
+            found.append(field)
+    for volume in pod.get("volumes", ()):
+        if not (set(volume) - {"name"}) <= ALLOWED_VOLUMES:
+            found.append(f"volume {volume}")
+    if security.get("seccompProfile", {}).get("type") not in ("RuntimeDefault", "Localhost"):
+        found.append("seccompProfile")
+    if security.get("runAsNonRoot") is not True or security.get("runAsUser") in (None, 0):
+        found.append("runAsNonRoot")
+    for container in [*pod["containers"], *pod.get("initContainers", ())]:
+        own = container.get("securityContext", {})
+        if own.get("allowPrivilegeEscalation") is not False or own.get("privileged"):
+            found.append(f"{container['name']} privileges")
+        if own.get("capabilities", {}) != {"drop": ["ALL"]}:
+            found.append(f"{container['name']} capabilities")
+        if any(port.get("hostPort") for port in container.get("ports", ())):
+            found.append(f"{container['name']} hostPort")
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pods_meet_the_restricted_profile(name: str) -> None:
+    for owner, pod, _ in pod_specs(scenario(name)):
+        assert violations(pod) == [], str(owner)
+        assert pod["automountServiceAccountToken"] is False, str(owner)
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, str(owner)
+
+
+def test_the_check_of_the_profile_finds_a_root_container() -> None:
+    pod = {"containers": [{"name": "x"}], "hostNetwork": True}
+    assert violations(pod) == [
+        "hostNetwork", "seccompProfile", "runAsNonRoot", "x privileges", "x capabilities",
+    ]  # fmt: skip
+
+
+def test_helm_tests_meet_the_profile_and_run_files_that_exist() -> None:
+    index = hooks()
+    scripts = one(index, "ConfigMap", "helm-test").raw["data"]
+    pods = index.of("Pod")
+    assert {pod.name for pod in pods} == {
+        "helm-test-review", "helm-test-metrics", "helm-test-policy",
+    }  # fmt: skip
+    for pod in pods:
+        assert violations(pod.spec) == []
+        assert pod.annotations["helm.sh/hook"] == "test"
+        assert pod.labels["sidecar.istio.io/inject"] == "false"
+        script = pod.spec["containers"][0]["command"][-1].removeprefix("/tests/")
+        compile(scripts[script], script, "exec")
+
+
+def deployment(name: str = "app-service-stable", scene: str = "default-cluster") -> Any:
+    return one(scenario(scene), "Deployment", name).raw["spec"]
+
+
+def environment(spec: Any) -> dict[str, Any]:
+    entries = spec["template"]["spec"]["containers"][0]["env"]
+    names = [entry["name"] for entry in entries]
+    assert len(set(names)) == len(names), names
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in entries}
+
+
+def test_one_deployment_per_application_and_track() -> None:
+    index = scenario("default-cluster")
+    assert sorted(item.name for item in index.of("Deployment")) == sorted(
+        f"{app}-{track}" for app in APPS for track in ("stable", "canary")
+    )
+    for item in index.of("Deployment"):
+        app, _, track = item.name.rpartition("-")
+        labels = item.raw["spec"]["template"]["metadata"]["labels"]
+        assert (labels["app"], labels["version"]) == (app, track)
+        assert item.raw["spec"]["selector"]["matchLabels"] == {"app": app, "version": track}
+
+
+def test_the_environment_is_the_contract_s() -> None:
+    frontend = environment(deployment("app-frontend-canary"))
+    service = environment(deployment("app-service-stable"))
+    model = environment(deployment("model-service-canary"))
+    for app, env in (
+        ("app-frontend", frontend),
+        ("app-service", service),
+        ("model-service", model),
+    ):
+        assert env["SERINUS_APP"] == app
+        assert env["SERINUS_HOST"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+        assert (env["SERINUS_HTTP_PORT"], env["SERINUS_METRICS_PORT"]) == ("8080", "9090")
+        assert env["SERINUS_LOG_LEVEL"]["configMapKeyRef"]["name"] == app
+    assert frontend["APP_SERVICE_URL"] == "http://app-service"
+    assert frontend["SHOW_CONFIDENCE"] == "true"
+    assert environment(deployment("app-frontend-stable"))["SHOW_CONFIDENCE"] == "false"
+    assert frontend["SESSION_KEY"] == {
+        "secretKeyRef": {"name": "serinus-keys", "key": "session-key"}
+    }
+    assert service["MODEL_SERVICE_URL"] == "http://model-service"
+    assert service["UNIT_KEY"] == {"secretKeyRef": {"name": "serinus-keys", "key": "unit-key"}}
+    assert service["DATABASE_URL"] == {
+        "secretKeyRef": {"name": "postgresql", "key": "database-url"}
+    }
+    assert "SERINUS_DATA_DIR" not in service
+    assert (model["MODEL_NAME"], model["MODEL_VERSION"]) == ("reviews", "v2")
+    assert (model["MODEL_REGISTRY"], model["MODEL_CACHE"]) == ("/registry", "/cache")
+
+
+def test_a_track_s_variable_overrides_the_application_s() -> None:
+    index = scenario("two-hosts")
+    stable = environment(one(index, "Deployment", "app-frontend-stable").raw["spec"])
+    canary = environment(one(index, "Deployment", "app-frontend-canary").raw["spec"])
+    reference = {"configMapKeyRef": {"name": "app-frontend", "key": "SERINUS_ACCESS_LOG"}}
+    assert stable["SERINUS_ACCESS_LOG"] == reference
+    assert canary["SERINUS_ACCESS_LOG"] == "true"
+    assert one(index, "ConfigMap", "app-frontend").raw["data"]["SERINUS_ACCESS_LOG"] == "false"
+    assert canary["SERINUS_VERSION"] == "0.2.0"
+    assert one(index, "Deployment", "app-frontend-canary").spec["replicas"] == 1
+
+
+def annotation(**workload: Any) -> str:
+    index = render({"workloads": {"app-service": workload}})
+    spec = one(index, "Deployment", "app-service-canary").spec
+    return str(spec["template"]["metadata"]["annotations"]["serinus/settings"])
+
+
+def test_a_changed_setting_restarts_the_pods_that_read_it() -> None:
+    assert annotation() == annotation(replicas=3)
+    assert annotation() != annotation(env={"MODEL_TIMEOUT_SECONDS": "3"})
+
+
+def test_probes_are_apart_and_on_the_second_port() -> None:
+    container = deployment()["template"]["spec"]["containers"][0]
+    assert container["startupProbe"]["httpGet"] == {"path": "/livez", "port": "http-metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http-metrics"}
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http-metrics"}
+
+
+def test_a_pod_stops_after_proxies_and_requests_let_go_of_it() -> None:
+    spec = deployment()["template"]["spec"]
+    assert spec["containers"][0]["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert spec["terminationGracePeriodSeconds"] == 5 + 25 + 5
+    proxy = deployment()["template"]["metadata"]["annotations"]["proxy.istio.io/config"]
+    assert '"terminationDrainDuration":"25s"' in proxy
+
+
+def test_a_rolling_update_never_has_fewer_pods() -> None:
+    assert deployment()["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    assert deployment()["replicas"] == 2
+
+
+def test_each_track_is_spread_over_nodes_and_disrupted_one_pod_at_a_time() -> None:
+    index = scenario("default-cluster")
+    assert len(index.of("PodDisruptionBudget")) == 6
+    for budget in index.of("PodDisruptionBudget"):
+        assert budget.spec["maxUnavailable"] == 1
+    spread = deployment()["template"]["spec"]["topologySpreadConstraints"][0]
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+    assert spread["labelSelector"]["matchLabels"] == {"app": "app-service", "version": "stable"}
+
+
+def test_autoscaling_leaves_the_number_of_pods_to_the_autoscaler() -> None:
+    index = scenario("autoscaling")
+    assert len(index.of("HorizontalPodAutoscaler")) == 6
+    for item in index.of("Deployment"):
+        assert "replicas" not in item.spec
+        scaler = one(index, "HorizontalPodAutoscaler", item.name).spec
+        assert scaler["scaleTargetRef"]["name"] == item.name
+        metric = scaler["metrics"][0]
+        assert metric["type"] == "ContainerResource"
+        assert metric["containerResource"]["container"] == "app"
+    assert scenario("default-cluster").of("HorizontalPodAutoscaler") == ()
+
+
+def test_common_settings_of_pods_reach_every_deployment() -> None:
+    for item in scenario("two-hosts").of("Deployment"):
+        template = item.spec["template"]
+        assert template["metadata"]["labels"]["istio.io/rev"] == "canary"
+        assert template["metadata"]["annotations"]["example.org/team"] == "reviews"
+        assert template["spec"]["nodeSelector"] == {"disk": "fast"}
+        assert template["spec"]["priorityClassName"] == "high"
+
+
+def test_images_are_registry_repository_and_tag() -> None:
+    index = scenario("existing-secrets-and-claims")
+    for item in index.of("Deployment"):
+        app = item.labels["app"]
+        spec = item.spec["template"]["spec"]
+        assert spec["containers"][0]["image"] == f"registry.example.org/team/{app}:2.1.0"
+        assert spec["imagePullSecrets"] == [{"name": "registry-login"}]
