@@ -31,7 +31,7 @@ class Progress:
     def __init__(self, console: Console, verb: str) -> None:
         self._console = console
         self._verb = verb
-        self._seen: dict[str, str] = {}
+        self._seen: dict[str, str] | None = None
         self._live: Live | None = None
 
     def show(self, rows: list[Row]) -> None:
@@ -39,6 +39,8 @@ class Progress:
         rows = sorted_rows(rows)
         if self._live:
             self._live.update(table(rows))
+        elif self._seen is None:
+            self._seen = {row.name: row.state for row in rows}
         else:
             for row in rows:
                 if self._seen.get(row.name) != row.state and row.state in {self._verb, "waiting"}:

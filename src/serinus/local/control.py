@@ -28,9 +28,10 @@ LIMIT: Final = 64 * 1024 * 1024
 
 
 class Apply(Struct, tag="apply"):
-    """Make this plan true."""
+    """Make this plan true; see `Supervisor.apply`."""
 
     plan: Plan
+    wait_all: bool = True
 
 
 class Watch(Struct, tag="status"):

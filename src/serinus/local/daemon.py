@@ -119,7 +119,7 @@ class Server:
 
     async def _apply(self, request: Apply) -> None:
         try:
-            await self.supervisor.apply(request.plan)
+            await self.supervisor.apply(request.plan, wait_all=request.wait_all)
         finally:
             # A first plan is in force even when a process of it fails.
             if plan := self.supervisor.plan:

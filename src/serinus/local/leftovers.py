@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,7 @@ def end(workspace: Workspace) -> int:
             process.kill()
     psutil.wait_procs(alive, timeout=GRACE)
     workspace.record([])
+    shutil.rmtree(workspace.path("pods"), ignore_errors=True)
     return len(found)
 
 

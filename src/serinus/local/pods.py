@@ -178,8 +178,14 @@ class _Reader:
             liveness=self.probe("livenessProbe", ports),
             startup=self.probe("startupProbe", ports),
             grace=float(self.at(*_POD, "terminationGracePeriodSeconds", default=30)),
-            directories=tuple(d for d in mounts.values() if d.startswith(POD_DIR)),
+            directories=self.own_directories(mounts),
         )
+
+    @staticmethod
+    def own_directories(mounts: Mapping[str, str]) -> tuple[str, ...]:
+        """The pod's own folder and its `emptyDir` volumes; none when it has no such volume."""
+        found = [path for path in mounts.values() if path.startswith(POD_DIR)]
+        return (POD_DIR, *found) if found else ()
 
     def probe(self, name: str, ports: Mapping[str, int]) -> Probe | None:
         path = (*_CONTAINER, name)
@@ -231,7 +237,9 @@ class _Reader:
         if "emptyDir" in volume:
             return f"{POD_DIR}/{volume['name']}"
         if claim := volume.get("persistentVolumeClaim"):
-            directory = str(self.state / "volumes" / claim["claimName"])
+            name = claim["claimName"]
+            # The project's own registry is where `serinus model` writes by default.
+            directory = str(self.state / (name if name == "registry" else f"volumes/{name}"))
         elif host := volume.get("hostPath"):
             directory = host["path"]
         elif config := volume.get("configMap"):

@@ -173,7 +173,7 @@ def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
             say(line)
         _check_port(space, prepared.plan, running)
         models.ensure(prepared.plan, say)
-        _apply(space, prepared, show)
+        _apply(space, prepared, show, wait_all=True)
     return _system(space, prepared.plan, prepared.values)
 
 
@@ -185,7 +185,8 @@ def roll(
     """Change the rollout of the running system through its overlay."""
     with _running(space).locked():
         prepared = prepare(space, Asked(), change)
-        _apply(space, prepared, show)
+        # An abort must not wait for a process that fails for reasons of its own.
+        _apply(space, prepared, show, wait_all=False)
     return prepared
 
 
@@ -301,9 +302,8 @@ def _check_port(space: Workspace, plan: Plan, running: bool) -> None:
         addresses.check_ports(ports, addresses.listeners())
 
 
-def _apply(space: Workspace, prepared: Prepared, show: Show) -> None:
+def _apply(space: Workspace, prepared: Prepared, show: Show, *, wait_all: bool) -> None:
     space.save(prepared.settings)
-    first = not space.supervised()
     text = "# Written by `serinus rollout`; the only place for weights and epochs.\n"
     written = {
         "overlay.yaml": text + yaml.safe_dump(prepared.overlay, sort_keys=False),
@@ -312,15 +312,15 @@ def _apply(space: Workspace, prepared: Prepared, show: Show) -> None:
     before = {name: _content(space.path(name)) for name in written}
     for name, content in written.items():
         space.write(name, content, 0o600)
-    if first:
+    if not space.supervised():
         _start(space)
     try:
-        for lines in control.ask(space, control.Apply(prepared.plan)):
+        for lines in control.ask(space, control.Apply(prepared.plan, wait_all)):
             show(lines)
     except LocalRunError:
-        # The plan in force stays, so what it was made from does; a first plan is in force anyway.
+        # When the plan in force stays, so does what it was made from.
         for name, old in before.items():
-            if old is not None and not first:
+            if old is not None and in_force(space) != prepared.plan:
                 space.write(name, old, 0o600)
         raise
 

@@ -94,14 +94,17 @@ class Supervisor:
         programs = [_row(unit, "program") for _, unit in self._programs.values()]
         return programs + [_row(unit, "pod") for unit in self._pods.values()]
 
-    async def apply(self, plan: Plan) -> None:
+    async def apply(self, plan: Plan, *, wait_all: bool = True) -> None:
         """Make the plan true.
 
-        Raises `LocalRunError` with the last lines of its log when a process doesn't get ready; on
-        the first plan the rest then runs on, later the plan in force stays.
+        Raises `LocalRunError` with the last lines of its log when a new process doesn't get ready;
+        on the first plan the rest then runs on, later the plan in force stays. With `wait_all`,
+        processes that the change doesn't touch are awaited too, once the plan is in force.
         """
         async with self._applying:
             await self._apply(plan)
+            if wait_all:
+                await self._await_ready([*self._pods.values()])
 
     async def stop(self) -> None:
         """End everything: pods first, then the programs."""
@@ -131,15 +134,14 @@ class Supervisor:
         if first:
             self.plan = plan
             self._publish()
-        begun = [*await self._run_programs(plan, changed)]
+        begun = await self._run_programs(plan, changed)
         fresh = [self._create(plan, workload) for workload in new]
         recreated = {item.name for item in plan.workloads if item.recreate}
         early = [unit for unit in old if unit.spec.workload in recreated]
         await self._retire(early)
         for unit in fresh:
             unit.start()
-        gone = {unit.spec.name for unit in old}
-        begun += [unit for name, unit in self._pods.items() if name not in gone]
+        begun += fresh
         try:
             await self._await_ready(begun)
         except LocalRunError:

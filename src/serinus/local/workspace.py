@@ -8,7 +8,7 @@ record of started processes that lets a later command clean up after a killed su
     secrets.yaml     generated once, 0600          overlay.yaml  what `serinus rollout` decided
     rendered.yaml    the chart as rendered         plan.json     the plan in force, 0600
     processes.json   pid and start time of each    control.sock  the supervisor's socket
-    logs/ envoy/ config/ pods/ volumes/<claim>/, among them volumes/registry
+    logs/ envoy/ config/ pods/ volumes/<claim>/ registry/
 """
 
 from __future__ import annotations
