@@ -181,7 +181,8 @@ async def test_the_first_exposure_wins(store: Store) -> None:
     assert await store.expose("page", origin(first.unit, STABLE_7)), "another arm is another row"
     next_epoch = Assignment("canary", 8, 10, "assigned")
     assert await store.expose("page", origin(first.unit, next_epoch))
-    assert [(event.trigger, event.arm, event.epoch, event.weight) for event in await events(store)] == [
+    kept = [(event.trigger, event.arm, event.epoch, event.weight) for event in await events(store)]
+    assert kept == [
         ("page", "canary", 7, 10),
         ("result", "canary", 7, 25),
         ("page", "stable", 7, 10),
