@@ -40,13 +40,12 @@ class Request:
     headers: HeaderList = ()
     source: Workload | None = None
 
-    def value(self, name: str) -> str | None:
-        """A header as matchers see it: several are joined, by a comma, cookies by a semicolon."""
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of a header, in order; pseudo-headers too."""
         special = {":method": self.method, ":authority": self.host, ":scheme": "http"}
         if name in special:
-            return special[name]
-        found = [value for key, value in self.headers if key == name]
-        return ("; " if name == "cookie" else ",").join(found) if found else None
+            return (special[name],)
+        return tuple(value for key, value in self.headers if key == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,8 @@ class Decision:
 def explain(topology: Topology, request: Request) -> Decision:
     """Decide a request; raises `UsageError` when its source has no way to its host."""
     listener, hosts = _listener(topology, request)
+    if not request.host:
+        return Decision(listener, "", request.target, None, (), 400, "there is no host")
     path = normalise(request.target)
     if path is None:
         return Decision(
@@ -145,7 +146,7 @@ def _applies(route: Route, request: Request, path: str) -> bool:
         return True
     return (
         uri_matches(route.match, path)
-        and all(holds(header, request.value(header.name)) for header in route.headers)
+        and all(holds(header, request.values(header.name)) for header in route.headers)
         and all(_query_holds(item, request.target) for item in route.match.query)
     )
 

@@ -7,6 +7,7 @@ Enters: conditions of the topology and a request's values. Leaves: whether they 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from serinus.mesh.topology import HeaderMatch, Match, StringMatch
@@ -25,13 +26,16 @@ def matches(match: StringMatch, value: str) -> bool:
             return True
 
 
-def holds(header: HeaderMatch, value: str | None) -> bool:
-    """Whether a header (None: absent) fulfils its condition; absent is empty when inverted."""
+def holds(header: HeaderMatch, values: Sequence[str]) -> bool:
+    """Whether the values of a header fulfil its condition: one of them must, or none if inverted.
+
+    Envoy looks at each line of a repeated header by itself; an absent one is empty when inverted.
+    """
     if header.match.kind == "present":
-        return (value is not None) != header.inverted
+        return bool(values) != header.inverted
     if header.inverted:
-        return not matches(header.match, value or "")
-    return value is not None and matches(header.match, value)
+        return not any(matches(header.match, value) for value in values or ("",))
+    return any(matches(header.match, value) for value in values)
 
 
 def uri_matches(match: Match, path: str) -> bool:

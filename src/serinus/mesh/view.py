@@ -168,7 +168,9 @@ def _routes(
             if not _for_proxy(match, gateways, labels):
                 continue
             if authority and not all(
-                holds(header, authority) for header in match.headers if header.name == ":authority"
+                holds(header, (authority,))
+                for header in match.headers
+                if header.name == ":authority"
             ):
                 continue
             route = Route(rule, match, authority)
