@@ -6,8 +6,9 @@ complete, log lines quote, and outgoing calls continue. Made by `telemetry`, rea
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -31,13 +32,14 @@ class RequestContext:
     )  # fmt: skip
 
     def __init__(self, headers: dict[bytes, bytes]) -> None:
+        fresh = os.urandom(40).hex()  # one system call for the three identifiers
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")
         # Envoy makes one for every request; a hostile one would end up in logs, so it is checked.
-        self.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else secrets.token_hex(16)
+        self.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else fresh[:32]
         parent = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b"").decode("latin-1"))
-        self.trace_id = parent[1] if parent else secrets.token_hex(16)
+        self.trace_id = parent[1] if parent else fresh[32:64]
         self.flags = parent[3] if parent else "00"
-        self.span_id = secrets.token_hex(8)
+        self.span_id = fresh[64:]
         self.caller = headers.get(b"x-caller", b"").decode("latin-1")
         assignment = headers.get(b"x-assignment")
         self.assignment = routing.Assignment.parse(
@@ -75,6 +77,6 @@ def current() -> RequestContext:
     return found if found is not None else RequestContext({})
 
 
-def header_map(scope: dict[str, Any]) -> dict[bytes, bytes]:
+def header_map(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
     """The scope's headers, lower-case names to the last value of each."""
     return dict(scope["headers"])

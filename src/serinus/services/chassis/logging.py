@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
 from serinus.services.chassis import context
 from serinus.services.chassis.settings import ServiceSettings
@@ -46,6 +48,54 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return _ENCODER.encode(line).decode()
+
+
+class AccessLine(Struct):
+    """One answered request, as it stands in the log; `duration_ms` in milliseconds."""
+
+    time: str
+    level: str
+    logger: str
+    message: str
+    app: str
+    track: str
+    request_id: str
+    trace_id: str
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    caller: str
+    assignment: str
+
+
+class AccessLog:
+    """Writes one line per request, past the logging machinery: that costs four times as much."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._app = settings.app
+        self._track = settings.track
+        self.enabled = settings.access_log and settings.log_level in ("debug", "info")
+
+    def write(
+        self,
+        request: context.RequestContext,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+    ) -> None:
+        """Write the line of an answered request; nothing when the log is not enabled."""
+        if not self.enabled:
+            return
+        line = AccessLine(
+            datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds"),
+            "info", "serinus.access", "request", self._app, self._track,
+            request.request_id, request.trace_id, method, route, status,
+            round(seconds * 1000, 3), request.caller, request.enrolment,
+        )  # fmt: skip
+        sys.stdout.write(_ENCODER.encode(line).decode() + "\n")
+        sys.stdout.flush()
 
 
 def setup(settings: ServiceSettings) -> None:

@@ -67,10 +67,17 @@ async def serve(
     accepted any more, and what is in flight gets `shutdown_seconds` to finish.
     """
     stop = stop or asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     health, telemetry = Health(), Telemetry(settings)
+
+    def end() -> None:
+        stop.set()
+        # A start may be waiting for something that never comes, such as a model.
+        if not health.started and task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
     chassis = Chassis(settings, telemetry, health)
     inner = _Port(settings.host, settings.metrics_port, health_room.application(health, telemetry))
     await inner.start()
@@ -91,6 +98,9 @@ async def serve(
             health.stopping = True
             _LOG.info("stopping", extra={"in_flight": telemetry.in_flight})
             await outer.stop(settings.shutdown_seconds)
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
     finally:
         await inner.stop(1.0)
     _LOG.info("stopped")

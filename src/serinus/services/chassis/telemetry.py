@@ -26,6 +26,7 @@ from prometheus_client.core import Metric as Family
 
 from serinus.contracts import metrics
 from serinus.services.chassis.context import CURRENT, RequestContext, header_map
+from serinus.services.chassis.logging import AccessLog
 from serinus.services.chassis.settings import ServiceSettings
 
 Scope = MutableMapping[str, Any]
@@ -37,8 +38,6 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 # A second series for every counter and histogram, for nothing: resets are seen without it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-_ACCESS = logging.getLogger("serinus.access")
-
 
 class Telemetry:
     """One service's metrics; `counter`, `gauge` and `histogram` register a declaration."""
@@ -47,7 +46,7 @@ class Telemetry:
         self.identity = f"{settings.app}/{settings.track}"
         self._track = settings.track
         self._labels = {"app": settings.app, "track": settings.track}
-        self._access_log = settings.access_log
+        self._access = AccessLog(settings)
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -110,7 +109,7 @@ class Telemetry:
                 await app(scope, receive, send)
                 return
             started = time.perf_counter()
-            request = RequestContext(header_map(dict(scope)))
+            request = RequestContext(header_map(scope))
             token = CURRENT.set(request)
             self._count_mixed(request)
             status = 500
@@ -159,15 +158,4 @@ class Telemetry:
             )
         children[0].inc()
         children[1].observe(seconds)
-        if self._access_log:
-            _ACCESS.info(
-                "request",
-                extra={
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "duration_ms": round(seconds * 1000, 3),
-                    "caller": request.caller,
-                    "assignment": request.enrolment,
-                },
-            )
+        self._access.write(request, method, route, status, seconds)
