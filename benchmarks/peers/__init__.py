@@ -1,0 +1,1 @@
+"""What people usually write: the peers that model-service is measured against."""
