@@ -24,6 +24,8 @@ from tests.chart.support import (
 
 OUTSIDE = {"EnvoyFilter"}
 CLUSTER_SCOPED = {"PersistentVolume"}
+SELECTING = {"Service", "Deployment", "StatefulSet", "PodDisruptionBudget",
+             "AuthorizationPolicy", "PeerAuthentication"}  # fmt: skip
 
 
 @cache
@@ -96,17 +98,10 @@ def test_selectors_take_pods_and_only_those_of_their_application(name: str) -> N
     index = scenario(name)
     pods = [labels for _, _, labels in pod_specs(index)]
     for item in index:
-        selector = None
-        if item.kind == "Service":
-            selector = item.spec["selector"]
-        elif item.kind in ("Deployment", "StatefulSet", "PodDisruptionBudget"):
-            selector = item.spec["selector"]["matchLabels"]
-        elif item.kind in ("AuthorizationPolicy", "PeerAuthentication") and item.spec.get(
-            "selector"
-        ):
-            selector = item.spec["selector"]["matchLabels"]
-        if selector is None:
+        selector = item.spec.get("selector")
+        if item.kind not in SELECTING or not selector:
             continue
+        selector = selector.get("matchLabels", selector)
         taken = [labels for labels in pods if selected(selector, labels)]
         assert taken, str(item)
         assert {labels["app"] for labels in taken} == {selector["app"]}, str(item)

@@ -3,8 +3,8 @@
     .venv/bin/python tests/schemas/refresh.py        needs Go, for `go mod download`
 
 Enters: three public Go modules, pinned below. Leaves: kubernetes.json, istio.json and
-monitoring.json beside this file: JSON schemas by `<apiVersion>/<kind>`, without descriptions, closed
-for unknown fields as the API server is with strict field validation.
+monitoring.json beside this file: JSON schemas by `<apiVersion>/<kind>`, without descriptions,
+closed for unknown fields as the API server is with strict field validation.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 {{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
 {{- range (lookup "networking.istio.io/v1" "Gateway" "" "").items | default list }}
 {{- $other := . }}
-{{- if and (ne .metadata.namespace $.Release.Namespace) (eq (toJson .spec.selector) (toJson $.Values.gateway.selector)) }}
+{{- if and (ne .metadata.namespace $.Release.Namespace) (eq (toJson .spec.selector) (include "serinus.gatewaySelector" $)) }}
 {{- range .spec.servers }}
 {{- range .hosts }}
 {{- $host := last (splitList "/" .) }}

@@ -162,3 +162,9 @@ storageClassName: {{ .storageClassName }}
 {{- if .Values.api.expose }}{{ $hosts = append $hosts .Values.hosts.api }}{{ end }}
 {{- toJson $hosts }}
 {{- end }}
+
+{{/* Labels of the ingress gateway's pods, as JSON. A default in values.yaml would stay beside what a
+     user sets, since Helm merges mappings. */}}
+{{- define "serinus.gatewaySelector" -}}
+{{- toJson (.Values.gateway.selector | default (dict "istio" "ingressgateway")) }}
+{{- end }}

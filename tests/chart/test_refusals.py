@@ -1,0 +1,200 @@
+"""Wrong values are refused with their path and a remedy; nothing is rendered from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from serinus.clients import helm, values
+from serinus.errors import ChartError
+from tests.chart.support import CHART, NAMESPACE, render
+
+
+def path(dotted: str, value: Any) -> dict[str, Any]:
+    """Values with one entry; a dot parts keys."""
+    for key in reversed(dotted.split(".")):
+        value = {key: value}
+    return value
+
+
+CANARY = "workloads.app-service.tracks.canary"
+CHECKED = [
+    # values, where the message begins, what its remedy says
+    (
+        path("rollout.weights", {"stable": 80, "canary": 30}),
+        "rollout.weights: 80 for stable and 30 for canary add up to 110",
+        "serinus rollout set",
+    ),
+    (
+        path("rollout.canary", {"enabled": False, "routed": True}),
+        "rollout.canary.routed: visitors would be sent to a canary that does not run",
+        "rollout.canary.enabled=true",
+    ),
+    (
+        path(f"{CANARY}.env", {"MODEL_SERVICE_URL": "http://elsewhere"}),
+        f"{CANARY}.env.MODEL_SERVICE_URL: the chart sets this variable itself",
+        "Remove it",
+    ),
+    (
+        path("workloads.app-service.env", {"SERINUS_TRACK": "canary"}),
+        "workloads.app-service.env.SERINUS_TRACK: the chart sets this variable itself",
+        "Remove it",
+    ),
+    (
+        path("workloads.model-service.autoscaling", {"enabled": True, "minReplicas": 9}),
+        "workloads.model-service.autoscaling: minReplicas 9 is above maxReplicas 6",
+        "Set minReplicas",
+    ),
+    (
+        {
+            "workloads": {
+                "app-service": {
+                    "autoscaling": {"enabled": True},
+                    "resources": {"requests": {"cpu": None}},
+                }
+            }
+        },
+        "workloads.app-service.resources.requests.cpu: autoscaling aims at a percentage of it",
+        "autoscaling.enabled=false",
+    ),
+    (
+        {"api": {"expose": True}, "hosts": {"api": "app-frontend.k8s.local"}},
+        "hosts.api: app-frontend.k8s.local is hosts.frontend too",
+        "api.expose=false",
+    ),
+    (
+        path("hosts.grafana", "app-frontend.k8s.local"),
+        "hosts.grafana: app-frontend.k8s.local is another host of this release too",
+        "leave it empty",
+    ),
+    (
+        path("gateway.tls.enabled", True),
+        "gateway.tls.credentialName: HTTPS needs a certificate",
+        "in the namespace istio-system",
+    ),
+    (
+        path("gateway.tls", {"enabled": True, "credentialName": "x", "port": 80}),
+        "gateway.tls.port: 80 is gateway.port too",
+        "different ports",
+    ),
+    (
+        path("gateway.rateLimit.burst", 5),
+        "gateway.rateLimit.burst: 5 is less than requestsPerSecond 20",
+        "at least requestsPerSecond",
+    ),
+    (
+        path("store.databaseUrl.existingSecret", "database"),
+        "store.postgresql.enabled: store.databaseUrl.existingSecret names an external database",
+        "store.postgresql.enabled=false",
+    ),
+    (
+        path("store.sqlite.allow", True),
+        "store.sqlite.allow: PostgreSQL is chosen too",
+        "store.sqlite.allow=false",
+    ),
+    (
+        path("store.postgresql.enabled", False),
+        "store: no PostgreSQL is chosen, and SQLite can't be shared by pods on several nodes",
+        "store.databaseUrl.existingSecret",
+    ),
+    (
+        path("model.cache", {"type": "claim", "accessMode": "ReadWriteOnce"}),
+        "model.cache.accessMode: a ReadWriteOnce claim can't be mounted by pods of two nodes",
+        "model.cache.oneNode=true",
+    ),
+    (
+        path(
+            "model.cache",
+            {"type": "claim", "accessMode": "ReadWriteOnce", "existingClaim": "cache"},
+        ),
+        "model.cache.accessMode: a ReadWriteOnce claim",
+        "model.cache.oneNode=true",
+    ),
+    (
+        path(
+            "model.cache", {"existingClaim": "x", "persistentVolume": {"hostPath": {"path": "/x"}}}
+        ),
+        "model.cache.persistentVolume: a volume is made for the chart's own claim only",
+        "Remove it",
+    ),
+    (
+        path("model", {"registryClaim": "registry", "registry": "/elsewhere"}),
+        "model.registry: /elsewhere does not lie in the claim",
+        "model.registry=/registry",
+    ),
+    (
+        path("secrets.unitKey", ""),
+        "secrets.unitKey is not set, and no cluster is at hand",
+        "secrets.existingSecret",
+    ),
+    (
+        path("secrets.sessionKey", ""),
+        "secrets.sessionKey is not set, and no cluster is at hand",
+        "secrets.existingSecret",
+    ),
+    (
+        path("store.postgresql.password", ""),
+        "store.postgresql.password is not set, and no cluster is at hand",
+        "store.postgresql.existingSecret",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "what", "remedy"), CHECKED, ids=[case[1] for case in CHECKED])
+def test_a_check_names_the_path_and_the_remedy(
+    wrong: dict[str, Any], what: str, remedy: str
+) -> None:
+    with pytest.raises(ChartError) as caught:
+        render(wrong)
+    assert caught.value.what.startswith(what)
+    assert remedy in caught.value.remedy
+
+
+REFUSED_BY_SCHEMA = [
+    (path("hosts.frontent", "x"), "frontent"),
+    (path("hosts.frontend", "Reviews Example"), "/hosts/frontend"),
+    (path("rollout.weights.canary", 10.5), "/rollout/weights/canary"),
+    (path("rollout.weights.canary", 101), "/rollout/weights/canary"),
+    (path("rollout.epoch", 0), "/rollout/epoch"),
+    (path("image.pullPolicy", "Sometimes"), "/image/pullPolicy"),
+    (path(f"{CANARY}.image", None), "image"),
+    (path(f"{CANARY}.image.repository", ""), "/workloads/app-service/tracks/canary/image"),
+    (path(f"{CANARY}.env", {"SHOW_CONFIDENCE": True}), f"/{CANARY.replace('.', '/')}/env"),
+    (path(f"{CANARY}.env", {"show-confidence": "true"}), f"/{CANARY.replace('.', '/')}/env"),
+    (path("workloads.app-service.tracks.blue", {}), "blue"),
+    (path("workloads.model-service.tracks.stable.model", None), "model"),
+    (path("workloads.app-service.tracks.stable.model", {"name": "x"}), "model"),
+    (path("workloads.app-service.replicas", 0), "/workloads/app-service/replicas"),
+    (path("workloads.other", {}), "other"),
+    (path("secrets.sessionKey", "short"), "/secrets/sessionKey"),
+    (path("store.postgresql.password", "with spaces and @ signs"), "/store/postgresql/password"),
+    (path("model.registry", "models"), "/model/registry"),
+    (path("model.cache.size", "big"), "/model/cache/size"),
+    (path("traffic.timeout", "soon"), "/traffic/timeout"),
+    (path("gateway.port", 70000), "/gateway/port"),
+    (path("gateway.rateLimit.exemptPaths", ["assets"]), "/gateway/rateLimit/exemptPaths/0"),
+    (path("monitoring.meshMetrics", "linkerd"), "/monitoring/meshMetrics"),
+]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"), REFUSED_BY_SCHEMA, ids=[str(case[0]) for case in REFUSED_BY_SCHEMA]
+)
+def test_the_schema_names_the_path(wrong: dict[str, Any], place: str) -> None:
+    with pytest.raises(ChartError, match="the values are refused") as caught:
+        render(wrong)
+    assert place in caught.value.what
+
+
+def test_nothing_is_generated_anew_for_each_render() -> None:
+    with pytest.raises(ChartError, match="no cluster is at hand"):
+        helm.render(CHART, {}, namespace=NAMESPACE)
+    first, second = (helm.render(CHART, values.merge(GIVEN)).manifest for _ in range(2))
+    assert first == second
+
+
+GIVEN = {
+    "secrets": {"sessionKey": "s" * 20, "unitKey": "u" * 20},
+    "store": {"postgresql": {"password": "p" * 20}},
+}
