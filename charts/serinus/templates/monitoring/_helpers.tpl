@@ -5,7 +5,7 @@ mesh:
   selector: {app.kubernetes.io/part-of: serinus, app.kubernetes.io/instance: {{ .Release.Name }}}
 mesh-gateway:
   namespace: {{ .Values.gateway.namespace }}
-  selector: {{ toJson .Values.gateway.selector }}
+  selector: {{ include "serinus.gatewaySelector" . }}
 {{- end }}
 
 {{/* Metric relabelings that leave Istio's standard metrics of this release, whichever proxy exports
