@@ -135,23 +135,31 @@ async def _ready(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def echoing(placement: Placement) -> AsyncIterator[None]:
-    """A pod per endpoint that answers 200 with what it saw, as JSON, and a cookie of its own."""
+async def echoing(placement: Placement) -> AsyncIterator[asyncio.Queue[Seen]]:
+    """A pod per endpoint that answers 200 with what it saw, as JSON, and a cookie of its own.
+
+    Gives a queue of all that was seen.
+    """
+    asked: asyncio.Queue[Seen] = asyncio.Queue()
     servers = []
     for endpoint in placement.endpoints:
         servers.append(
             await asyncio.start_server(
-                _echo(endpoint.labels), endpoint.address, 8080, limit=2**20, reuse_address=True
+                _echo(endpoint.labels, asked),
+                endpoint.address,
+                8080,
+                limit=2**20,
+                reuse_address=True,
             )
         )
     try:
-        yield
+        yield asked
     finally:
         for server in servers:
             server.close()
 
 
-def _echo(labels: Mapping[str, str]):
+def _echo(labels: Mapping[str, str], asked: asyncio.Queue[Seen]):
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
@@ -160,6 +168,7 @@ def _echo(labels: Mapping[str, str]):
                     "app": labels["app"], "track": labels["version"],
                     "line": line, "headers": headers,
                 }  # fmt: skip
+                asked.put_nowait(Seen(labels["app"], labels["version"], line, tuple(headers)))
                 body = json.dumps(seen).encode()
                 head = (
                     f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nset-cookie: own=1\r\n\r\n"

@@ -88,7 +88,7 @@ def gateway_hosts(topology: Topology) -> list[VirtualHost]:
                 if not _bound(item, gateway):
                     continue
                 routes = tuple(_routes(item, {gateway.name, _full(gateway)}, gateway.selector))
-                for host in _intersection(server.hosts, item.hosts, item.namespace):
+                for host in _intersection(server.hosts, item, gateway.namespace):
                     found.setdefault(host, []).extend(routes)
     return [
         VirtualHost(host, (host,), tuple(_catch_all_last(routes)))
@@ -198,14 +198,19 @@ def _full(gateway: Gateway) -> str:
     return f"{gateway.namespace}/{gateway.name}"
 
 
-def _intersection(server: Iterable[str], rules: Iterable[str], namespace: str) -> list[str]:
-    """The more specific of each pair that fits, in order, each once."""
+def _intersection(server: Iterable[str], item: VirtualService, home: str) -> list[str]:
+    """The more specific of each pair of hosts that fits, in order, each once.
+
+    A server's host may say whose rules it takes: `./` those of the Gateway's own namespace.
+    """
     found: dict[str, None] = {}
     for pattern in server:
-        home, _, host = pattern.rpartition("/")
-        if home not in {"", "*", namespace} and not (home == "." and namespace):
+        namespace, _, host = pattern.rpartition("/")
+        if namespace not in {"", "*"} and item.namespace != (
+            home if namespace == "." else namespace
+        ):
             continue
-        for rule in rules:
+        for rule in item.hosts:
             one, two = host.lower(), rule.lower()
             if _covers(one, two):
                 found[two] = None
