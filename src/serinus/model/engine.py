@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from serinus.errors import ModelError
 from serinus.model import artifact
 from serinus.model.artifact import Manifest
 
@@ -40,4 +41,9 @@ def load(folder: Path) -> Engine:
         return OnnxEngine(folder, manifest)
     from serinus.model.linear import LinearEngine
 
+    if len(manifest.labels) != 2:
+        raise ModelError(
+            f"the linear engine has two labels, the manifest {len(manifest.labels)}",
+            where=str(folder),
+        )
     return LinearEngine.load(folder, manifest)
