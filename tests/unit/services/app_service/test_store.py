@@ -41,6 +41,7 @@ async def test_a_review_is_pending_before_its_prediction(store: Store) -> None:
     assert (pending.id, pending.status, pending.label, pending.text) == (
         new.id, "pending", None, "Good soup.",
     )  # fmt: skip
+    assert await store.review(new.id) == pending
     done, changed = await store.finish(new.id, predicted(new.origin))
     assert changed
     assert done == await store.review(new.id)

@@ -69,11 +69,13 @@ SELECT id, unit, arm, epoch, weight, enrolment, frontend_track, service_track, m
     feedback_action, feedback_sentiment, feedback_at, content, false, text
 FROM review, kept"""
 
-_SELECT_REVIEW: Final = """
-SELECT id, unit, arm, epoch, weight, enrolment, frontend_track, service_track, model_track,
+_COLUMNS: Final = """
+    id, unit, arm, epoch, weight, enrolment, frontend_track, service_track, model_track,
     recorded_at, status, failure, label, confidence, model_name, model_version, model_digest,
-    feedback_action, feedback_sentiment, feedback_at, content, erased_at IS NOT NULL, text
-FROM reviews LEFT JOIN review_texts ON review_key = key WHERE """
+    feedback_action, feedback_sentiment, feedback_at, content, erased_at IS NOT NULL,
+    (SELECT text FROM review_texts WHERE review_key = key)
+"""
+_SELECT_REVIEW: Final = "SELECT " + _COLUMNS + " FROM reviews WHERE "  # noqa: S608
 _BY_ID: Final = _SELECT_REVIEW + "id = %s"
 _BY_ID_LOCKED: Final = _BY_ID + " FOR UPDATE OF reviews"
 _BY_KEY: Final = (
@@ -88,11 +90,11 @@ UPDATE reviews SET
     service_track = %(service_track)s, model_track = %(model_track)s,
     confidence_shown = %(confidence_shown)s, flags_digest = %(flags_digest)s,
     tx = position_tx(), seq = nextval('position_seq')
-WHERE id = %(id)s AND status <> 'ok'"""
+WHERE id = %(id)s AND status <> 'ok' RETURNING """
 _FAILED: Final = """
 UPDATE reviews SET status = 'failed', failure = %(failure)s,
     tx = position_tx(), seq = nextval('position_seq')
-WHERE id = %(id)s AND status <> 'ok'"""
+WHERE id = %(id)s AND status <> 'ok' RETURNING """
 _INTERRUPT: Final = """
 UPDATE reviews SET status = 'failed', failure = %s,
     tx = position_tx(), seq = nextval('position_seq')
@@ -250,14 +252,13 @@ class PostgresStore:
     async def finish(self, review_id: str, outcome: Outcome) -> tuple[StoredReview | None, bool]:
         """See `base.Store.finish`."""
         parameters = rows.outcome_parameters(review_id, outcome)
-        statement = _FAILED if outcome.label is None else _PREDICTED
+        statement = (_FAILED if outcome.label is None else _PREDICTED) + _COLUMNS
 
         async def work(connection: Connection) -> tuple[StoredReview | None, bool]:
-            async with connection.pipeline():
-                changed = await connection.execute(statement, parameters)
-                found = await connection.execute(_BY_ID, (review_id,))
-            row = await found.fetchone()
-            return _review(row), changed.rowcount == 1
+            row = await _one(connection, statement, parameters)
+            if row is not None:
+                return _review(row), True
+            return _review(await _one(connection, _BY_ID, (review_id,))), False
 
         return await self._run(work)
 

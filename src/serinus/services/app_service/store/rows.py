@@ -77,6 +77,36 @@ def review_parameters(review: NewReview) -> dict[str, Any]:
     }
 
 
+def pending_review(review: NewReview, recorded_at: datetime) -> StoredReview:
+    """What a store has just written, without reading it again."""
+    assignment = review.origin.assignment
+    return StoredReview(
+        id=review.id,
+        unit=review.origin.unit,
+        arm=assignment.arm,
+        epoch=assignment.epoch,
+        weight=assignment.weight,
+        enrolment=assignment.enrolment,
+        frontend_track=review.origin.frontend_track,
+        service_track=review.origin.service_track,
+        model_track=None,
+        recorded_at=recorded_at,
+        status="pending",
+        failure=None,
+        label=None,
+        confidence=None,
+        model_name=None,
+        model_version=None,
+        model_digest=None,
+        feedback_action=None,
+        feedback_sentiment=None,
+        feedback_at=None,
+        content=review.content,
+        erased=False,
+        text=review.text,
+    )
+
+
 def outcome_parameters(review_id: str, outcome: Outcome) -> dict[str, Any]:
     """A prediction or a failure; of the origin only the tracks, never the arm."""
     model = outcome.model

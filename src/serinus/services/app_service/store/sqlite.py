@@ -1,8 +1,9 @@
 """The event store in one SQLite file, `events.db`.
 
 Enters: see `base`. Leaves: rows in WAL mode, on disk before a method returns that says so. Several
-processes (both tracks) may use the file at once. One thread writes; reading takes connections of
-its own, on the event loop for single rows and in a thread for scans.
+processes (both tracks) may use the file at once. `writer` writes; single rows are read on the
+event loop, where they cost microseconds, and scans run in a thread, each on connections of their
+own.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from serinus.services.app_service.store.base import (
     StoredReview,
     StoreUnavailableError,
 )
-from serinus.services.app_service.store.writer import Writer, unavailable
+from serinus.services.app_service.store.writer import Writer, checkpoint, unavailable
 
 T = TypeVar("T")
 
@@ -53,11 +54,13 @@ INSERT INTO reviews (
 ) ON CONFLICT (unit, idempotency) DO NOTHING RETURNING key"""
 _INSERT_TEXT: Final = "INSERT INTO review_texts (review_key, text) VALUES (?, ?)"
 
-_SELECT_REVIEW: Final = """
-SELECT id, unit, arm, epoch, weight, enrolment, frontend_track, service_track, model_track,
+_COLUMNS: Final = """
+    id, unit, arm, epoch, weight, enrolment, frontend_track, service_track, model_track,
     recorded_at, status, failure, label, confidence, model_name, model_version, model_digest,
-    feedback_action, feedback_sentiment, feedback_at, content, erased_at IS NOT NULL, text
-FROM reviews LEFT JOIN review_texts ON review_key = key WHERE """
+    feedback_action, feedback_sentiment, feedback_at, content, erased_at IS NOT NULL,
+    (SELECT text FROM review_texts WHERE review_key = key)
+"""
+_SELECT_REVIEW: Final = "SELECT " + _COLUMNS + " FROM reviews WHERE "  # noqa: S608
 _BY_ID: Final = _SELECT_REVIEW + "id = ?"
 _BY_IDEMPOTENCY: Final = _SELECT_REVIEW + "unit = ? AND idempotency = ?"
 
@@ -67,10 +70,10 @@ UPDATE reviews SET
     model_name = :model_name, model_version = :model_version, model_digest = :model_digest,
     frontend_track = :frontend_track, service_track = :service_track, model_track = :model_track,
     confidence_shown = :confidence_shown, flags_digest = :flags_digest, position = :position
-WHERE id = :id AND status <> 'ok'"""
+WHERE id = :id AND status <> 'ok' RETURNING """
 _FAILED: Final = """
 UPDATE reviews SET status = 'failed', failure = :failure, position = :position
-WHERE id = :id AND status <> 'ok'"""
+WHERE id = :id AND status <> 'ok' RETURNING """
 _INTERRUPTED: Final = "SELECT id FROM reviews WHERE status = 'pending' AND recorded_at < ?"
 
 _INSERT_FEEDBACK: Final = """
@@ -147,7 +150,9 @@ class SqliteStore:
     def _connect(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=5.0)
+            connection = sqlite3.connect(
+                self._path, isolation_level=None, timeout=5.0, check_same_thread=False
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -155,6 +160,8 @@ class SqliteStore:
             connection.execute("PRAGMA secure_delete = ON")
             migrate.migrate_sqlite(connection, migrate.known("sqlite"), str(self._path))
             connection.execute("PRAGMA busy_timeout = 0")
+            # A commit on the event loop must not find itself writing the whole log back.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"the event store cannot be opened: {error}",
@@ -202,9 +209,7 @@ class SqliteStore:
                 assert found is not None  # noqa: S101  # it was in the way of ours
                 return found
             connection.execute(_INSERT_TEXT, (key[0], review.text))
-            found = _select(connection, _BY_ID, review.id)
-            assert found is not None  # noqa: S101  # just written
-            return found
+            return rows.pending_review(review, _time(parameters["now"]))
 
         # What makes this one durable is `finish`, before anything is answered.
         return await self._writer.run(job, durable=False)
@@ -212,11 +217,13 @@ class SqliteStore:
     async def finish(self, review_id: str, outcome: Outcome) -> tuple[StoredReview | None, bool]:
         """See `base.Store.finish`."""
         parameters = rows.outcome_parameters(review_id, outcome)
-        statement = _FAILED if outcome.label is None else _PREDICTED
+        statement = (_FAILED if outcome.label is None else _PREDICTED) + _COLUMNS
 
         def job(connection: sqlite3.Connection) -> tuple[StoredReview | None, bool]:
-            changed = _change(connection, statement + " RETURNING key", parameters) is not None
-            return _select(connection, _BY_ID, review_id), changed
+            row = _change(connection, statement, parameters)
+            if row is not None:
+                return _review(row), True
+            return _select(connection, _BY_ID, review_id), False
 
         return await self._writer.run(job)
 
@@ -285,7 +292,7 @@ class SqliteStore:
 
         reviews = await self._writer.run(job)
         # The log still holds the text; emptied now or, with readers in the way, a little later.
-        await self._writer.run_alone(_empty_log)
+        await self._writer.run_alone(lambda writing: checkpoint(writing, "TRUNCATE"))
         return reviews
 
     async def interrupt(self, older_than_seconds: float) -> int:
@@ -297,7 +304,7 @@ class SqliteStore:
         def job(connection: sqlite3.Connection) -> int:
             found = connection.execute(_INTERRUPTED, (before,)).fetchall()
             for (review_id,) in found:
-                _change(connection, _FAILED, {"id": review_id, "failure": rows.INTERRUPTED})
+                _change(connection, _FAILED + "key", {"id": review_id, "failure": rows.INTERRUPTED})
             return len(found)
 
         return await self._writer.run(job)
@@ -371,14 +378,12 @@ def _change(connection: sqlite3.Connection, statement: str, parameters: dict[str
     return connection.execute(statement, parameters).fetchone()
 
 
-def _empty_log(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-
-
 def _select(connection: sqlite3.Connection, query: str, *values: Any) -> StoredReview | None:
     row = connection.execute(query, values).fetchone()
-    if row is None:
-        return None
+    return None if row is None else _review(row)
+
+
+def _review(row: tuple[Any, ...]) -> StoredReview:
     columns = list(row)
     columns[9] = _time(columns[9])
     columns[19] = columns[19] and _time(columns[19])
