@@ -117,8 +117,6 @@ def show_addresses(console: Console, system: System, seconds: float) -> None:
 
 def show_plan(console: Console, prepared: Prepared) -> None:
     """The plan, then what of the chart has no effect here."""
-    from rich.table import Table
-
     plan = prepared.plan
     console.print(f"state {plan.state}, gateway {plan.gateway.addresses[0]}:{plan.gateway.port}")
     for workload in plan.workloads:
@@ -140,11 +138,10 @@ def show_plan(console: Console, prepared: Prepared) -> None:
         console.print("  " + " ".join(daemon.argv), highlight=False, soft_wrap=True, markup=False)
     for line in plan.absent:
         console.print(line, highlight=False)
-    ignored = Table("kind", "field", "reason", title="Without effect on one machine", box=None)
+    console.print("\n[bold]without effect on one machine[/]")
     for item in prepared.without_effect:
-        ignored.add_row(item.kind, item.path.replace("[", r"\[") or "all of it", item.reason)
-    console.print()
-    console.print(ignored)
+        field = f"{item.kind} {item.path}".strip()
+        console.print(f"  {field}: {item.reason}", highlight=False, soft_wrap=True, markup=False)
 
 
 @click.command()

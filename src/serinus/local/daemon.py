@@ -1,8 +1,8 @@
 """The background process of a run: `python -m serinus.local.daemon STATE [READY_FD]`.
 
 Enters: the state directory, requests on its control socket. Leaves: a `Supervisor` at work, until a
-stop request, SIGTERM or SIGINT. Started by `serinus.local.session`, which learns from the file
-descriptor READY_FD that the socket listens. It holds `supervisor.lock`, so there is one per
+stop request, SIGTERM or SIGINT. Started by `serinus.local.session`; with READY_FD it goes into the
+background and tells there that its socket listens. It holds `supervisor.lock`, so there is one per
 directory.
 """
 
@@ -170,6 +170,9 @@ def main() -> int:
     """Run the daemon; the exit code is 1 when another one holds the directory."""
     workspace = Workspace(Path(sys.argv[1]))
     ready = int(sys.argv[2]) if len(sys.argv) > 2 else None
+    if ready is not None and os.fork():
+        # The command that started us need not outlive us to take our exit code.
+        os._exit(0)
     os.umask(0o077)
     os.chdir(workspace.root)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -35,7 +35,7 @@ class WithoutEffect:
 @cache
 def _tables() -> tuple[dict[str, Trie | str], dict[str, str]]:
     text = files("serinus.local").joinpath("effects.yaml").read_text(encoding="utf-8")
-    table = yaml.safe_load(text)
+    table = yaml.load(text, yaml.CSafeLoader)
     kinds: dict[str, Trie | str] = {}
     for kind, entry in table["kinds"].items():
         if isinstance(entry, str):

@@ -342,11 +342,12 @@ def _start(space: Workspace) -> None:
             start_new_session=True,
         )
     os.close(write_end)
+    process.wait()
     with os.fdopen(read_end, "rb") as ready:
         if ready.read() == b"ready":
             return
     raise LocalRunError(
-        f"the supervisor ended with exit code {process.wait()}",
+        "the supervisor did not start",
         where=str(space.root),
         remedy=f"its log: {space.path('logs', 'supervisor.log')}",
     )
