@@ -50,3 +50,20 @@ bench: dev ## Measure against the peers, print ratios
 .PHONY: lock
 lock: ## Pin the Python packages again after a change in pyproject.toml
 	@tools/lock
+
+.PHONY: images
+images: .venv/dev.stamp ## Build the three images and load them into the test cluster
+	@tools/images
+
+.PHONY: cluster
+cluster: .venv/dev.stamp ## Start a real Kubernetes with Istio on this machine, with our images (root, Go)
+	@$(PY) tools/cluster/rig up
+	@tools/images
+
+.PHONY: cluster-down
+cluster-down: ## End that cluster
+	@$(PY) tools/cluster/rig down
+
+.PHONY: test-cluster
+test-cluster: .venv/dev.stamp ## The tests on a cluster; KUBECONFIG names it
+	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)
