@@ -66,6 +66,10 @@ class Machine(Protocol):
         """Ask once; a refusal, a timeout and a status from 400 are no."""
         ...
 
+    async def listens(self, address: str, port: int) -> bool:
+        """Whether a connection to that port is accepted."""
+        ...
+
 
 class _Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -131,6 +135,16 @@ class RealMachine:
                 return await _get(probe, address)
         except (OSError, TimeoutError, ValueError):
             return False
+
+    async def listens(self, address: str, port: int) -> bool:
+        """Connect once, say nothing."""
+        try:
+            async with asyncio.timeout(1):
+                _, writer = await asyncio.open_connection(address, port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
 
 
 async def _get(probe: Probe, address: str) -> bool:

@@ -31,6 +31,8 @@ DRAIN: Final = 0.3
 """Seconds between a pod's leaving Envoy's endpoints and its SIGTERM."""
 PATIENCE: Final = 90.0
 """Seconds that new processes may take to get ready."""
+GATEWAY_PATIENCE: Final = 10.0
+"""Seconds that Envoy may take to open the gateway's port."""
 ATTEMPTS: Final = 3
 """Ends of a new process before it counts as failing."""
 
@@ -151,6 +153,7 @@ class Supervisor:
         self.plan = plan
         self._leaving |= {unit.spec.name for unit in old}
         self._publish()
+        await self._await_gateway(plan)
         await self._retire([unit for unit in old if unit not in early])
         await self._stop_programs(plan)
 
@@ -214,23 +217,40 @@ class Supervisor:
             await self._programs.pop(name)[1].stop()
 
     async def _await_ready(self, units: list[Unit]) -> None:
+        # A process that ran well before may crash as often again before it counts as failing.
+        allowed = {unit: ATTEMPTS + unit.restarts * unit.was_ready for unit in units}
+
         def failing() -> list[Unit]:
-            return [unit for unit in units if not unit.was_ready and unit.restarts >= ATTEMPTS]
+            return [unit for unit in late() if unit.restarts >= allowed[unit]]
 
-        def done() -> bool:
-            return bool(failing()) or all(unit.was_ready for unit in units)
+        def late() -> list[Unit]:
+            return [unit for unit in units if unit.state != "ready"]
 
-        if await self.wait(done, PATIENCE) and not failing():
+        if await self.wait(lambda: bool(failing()) or not late(), PATIENCE) and not late():
             return
-        late = failing() or [unit for unit in units if not unit.was_ready]
+        found = failing() or late()
         raise LocalRunError(
             "did not get ready: "
-            + (late[0].failure or f"its readiness probe failed for {PATIENCE:.0f} s")
+            + (found[0].failure or f"its readiness probe failed for {PATIENCE:.0f} s")
             + "\n"
-            + tail(Path(late[0].spec.log), 15),
-            where=", ".join(sorted({label(unit) for unit in late})),
-            remedy=f"the whole log: serinus logs {label(late[0])}",
+            + tail(Path(found[0].spec.log), 15),
+            where=", ".join(sorted({label(unit) for unit in found})),
+            remedy=f"the whole log: serinus logs {label(found[0])}",
         )
+
+    async def _await_gateway(self, plan: Plan) -> None:
+        """Wait until Envoy has opened the gateway's port; it follows its files by itself."""
+        until = self._machine.now() + GATEWAY_PATIENCE
+        for address in plan.gateway.addresses if "envoy" in self._programs else ():
+            while not await self._machine.listens(address, plan.gateway.port):
+                if self._machine.now() >= until:
+                    raise LocalRunError(
+                        "the gateway does not listen\n"
+                        + tail(self._workspace.path("logs", "envoy.log"), 15),
+                        where=f"{address}:{plan.gateway.port}",
+                        remedy="the whole log: serinus logs envoy",
+                    )
+                await self._machine.sleep(0.01)
 
     async def _retire(self, units: Iterable[Unit]) -> None:
         units = list(units)

@@ -133,7 +133,8 @@ def promote(overlay: Overlay, values: Values) -> Overlay:
     promoted = switch_off(overlay, values)
     workloads = promoted.setdefault("workloads", {})
     for app, workload in values["workloads"].items():
-        tracks = workload["tracks"]
+        if not {STABLE, CANARY} <= (tracks := workload.get("tracks") or {}).keys():
+            continue
         stable: dict[str, Any] = {}
         for key in ("image", "model", "env"):
             before, after = tracks[STABLE].get(key), tracks[CANARY].get(key)

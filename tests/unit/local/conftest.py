@@ -128,6 +128,7 @@ class Machine:
         self.crashing = set()
         self.missing = set()
         self.deaf = set()
+        self.closed = set()
         self.sleeps = []
         self._sleepers = []
         self._order = itertools.count()
@@ -171,6 +172,9 @@ class Machine:
 
     async def probe(self, probe, address):
         return probe.path not in self.sick
+
+    async def listens(self, address, port):
+        return port not in self.closed
 
     def alive(self):
         return [child for child in self.children if not child.ended.done()]

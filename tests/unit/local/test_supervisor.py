@@ -211,3 +211,26 @@ async def test_programs_are_reloaded_restarted_or_left(supervisor, make_plan, ma
     assert third.command.argv == ("run", "q")
     await supervisor.apply(make_plan())
     assert not machine.alive()
+
+
+async def test_a_gateway_that_does_not_listen_is_an_error(supervisor, make_plan, machine):
+    machine.closed.add(8080)
+    plan = make_plan(daemons=(Daemon(name="envoy", argv=("run", "envoy")),))
+    with pytest.raises(LocalRunError, match="gateway does not listen"):
+        await supervisor.apply(plan)
+
+
+async def test_a_process_that_crashes_after_it_was_ready_is_awaited_again(
+    supervisor, make_plan, make_workload, machine
+):
+    plan = make_plan(make_workload(of=PROBED))
+    await supervisor.apply(plan)
+    machine.sick.add("/ready")
+    machine.children[-1].end(1)
+    await machine.sleep(0.2)
+    again = asyncio.create_task(supervisor.apply(plan))
+    await machine.sleep(5)
+    assert not again.done()
+    machine.sick.discard("/ready")
+    await again
+    assert supervisor.rows()[0].restarts == 1

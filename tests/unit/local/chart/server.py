@@ -1,0 +1,18 @@
+import http.server
+import os
+import sys
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = " ".join(os.environ[name] for name in ("TRACK", "COLOUR", "GREETING")).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if os.environ["GREETING"] == "crash":
+    sys.exit("no greeting for me")
+print("serving", flush=True)
+http.server.ThreadingHTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
