@@ -132,7 +132,7 @@ class Client:
             async with self._session.request(
                 method, self._base + path, data=form, headers=headers, allow_redirects=False
             ) as answer:
-                text = await answer.text()
+                text = await answer.text(errors="replace")
                 self._keep(answer)
                 hops = _hops(answer.headers.get(HEADER_SERVED_BY, ""))
                 status, location = answer.status, answer.headers.get("location", "")
