@@ -79,6 +79,8 @@ def parse(body: bytes, header_length: int | None) -> tuple[InferRequest, list[st
         request = _DECODER.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ProtocolError(f"not an inference request: {error}") from error
+    except RecursionError as error:
+        raise ProtocolError("not an inference request: it is nested too deeply") from error
     if len(request.inputs) != 1 or request.inputs[0].name != INPUT:
         raise ProtocolError(f"expected exactly one input, called {INPUT!r}")
     tensor = request.inputs[0]
