@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
 from serinus.contracts.api import Problem
+from serinus.services.chassis.http import TITLES
 
 _PROBLEMS: Final = {
     400: "The body is not JSON, or a header is malformed.",
@@ -129,7 +129,7 @@ def _answer(kind: Any, description: str, headers: Mapping[str, str]) -> dict[str
 
 def _problem(status: int) -> dict[str, Any]:
     return {
-        "description": f"{HTTPStatus(status).phrase}. {_PROBLEMS[status]}",
+        "description": f"{TITLES[status]}. {_PROBLEMS[status]}",
         "content": {"application/problem+json": {"schema": _reference(Problem)}},
     }
 

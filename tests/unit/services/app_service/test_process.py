@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
-import os
 import secrets
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,45 +15,7 @@ import pytest
 from aiohttp import web
 
 from serinus.services.app_service.store.base import Store
-
-MODEL = {"name": "reviews", "version": "v1", "digest": "a" * 64}
-# The process id keeps parallel test workers on addresses of their own.
-BLOCK = f"127.202.{os.getpid() % 250}"
-ADDRESSES = itertools.cycle(f"{BLOCK}.{number}" for number in range(2, 250))
-
-
-class Process:
-    """One app-service; ended by its own process id."""
-
-    def __init__(self, environment: dict[str, str], **extra: str) -> None:
-        self.host = next(ADDRESSES)
-        self.popen = subprocess.Popen(
-            [sys.executable, "-m", "serinus.services.app_service"],
-            env={
-                "PATH": os.environ["PATH"], "SERINUS_APP": "app-service",
-                "SERINUS_TRACK": "canary", "SERINUS_HOST": self.host, "UNIT_KEY": "k" * 16,
-                "MODEL_SERVICE_URL": f"http://{BLOCK}.1:8080", "SERINUS_ACCESS_LOG": "false",
-                **environment, **extra,
-            },
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}:8080"
-
-    def wait(self) -> None:
-        assert self.popen.stdout is not None
-        said = []
-        for line in self.popen.stdout:
-            said.append(line)
-            if '"serving"' in line:
-                return
-        raise AssertionError("it did not start:\n" + "".join(said))
-
-    def kill(self) -> None:
-        self.popen.kill()
-        self.popen.communicate()
+from support.app_service import BLOCK, MODEL, Process
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ const make = (name, properties = {}, ...children) => {
   return element;
 };
 
+// The description marks code by backticks; everything else is plain text.
+const prose = (text) =>
+  text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+
 const field = (id, label, control) => {
   control.id = id;
   return make("div", {}, make("label", { htmlFor: id }, label), control);
@@ -32,7 +36,13 @@ function operationForm(path, method, operation) {
   const inputs = [];
   for (const parameter of operation.parameters ?? []) {
     const input = make("input", { autocomplete: "off", spellcheck: false });
-    if (parameter.name === "idempotency-key") input.value = randomKey();
+    if (parameter.name === "idempotency-key") {
+      input.value = randomKey();
+      // Another body is another submission, and needs a key of its own.
+      form.addEventListener("input", (event) => {
+        if (event.target !== input) input.value = randomKey();
+      });
+    }
     if (parameter.name === "review_id") input.dataset.review = "";
     form.append(
       field(`${operation.operationId}-${parameter.name}`, `${parameter.name} (${parameter.in})`, input),
@@ -94,13 +104,13 @@ function remember(review) {
 
 function describe(path, method, operation) {
   const answers = Object.entries(operation.responses).map(([status, answer]) =>
-    make("li", {}, make("code", {}, status), ` ${answer.description}`),
+    make("li", {}, make("code", {}, status), ...prose(` ${answer.description}`)),
   );
   return make(
     "details",
     { open: operation.operationId === "createReview" },
     make("summary", {}, make("code", {}, `${method.toUpperCase()} ${path}`), `: ${operation.summary}`),
-    make("p", {}, operation.description),
+    make("p", {}, ...prose(operation.description)),
     operationForm(path, method, operation),
     make("h3", {}, "Answers"),
     make("ul", {}, ...answers),
