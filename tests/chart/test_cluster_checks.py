@@ -1,0 +1,152 @@
+"""What the chart does when a real API server answers: secrets kept, and refusals."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import helm_python
+import pytest
+from helm_python import _native
+
+from serinus.manifests import Index, Object
+from tests.chart.api_server import api_server
+from tests.chart.support import CHART, NAMESPACE, one
+
+NETWORKING = "networking.istio.io/v1"
+
+
+def held(kind: str, version: str, name: str, *, namespace: str = NAMESPACE, **rest: Any) -> Any:
+    """An object that the cluster holds already."""
+    metadata = {"name": name, "namespace": namespace} | rest.pop("metadata", {})
+    return {"apiVersion": version, "kind": kind, "metadata": metadata} | rest
+
+
+def install(*objects: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Index:
+    """What an install into a cluster with these objects would send."""
+    options = {
+        "namespace": NAMESPACE,
+        "dry_run": "server",
+        # Our server holds no OpenAPI; what exists already is an earlier revision's.
+        "disable_openapi_validation": True,
+        "take_ownership": True,
+    }
+    with (
+        api_server(*objects) as kubeconfig,
+        helm_python.Config(kubeconfig_content=kubeconfig, namespace=NAMESPACE) as config,
+    ):
+        # The wrapper's install() lacks both; its low-level call has them.
+        payload = _native.call_string(
+            "helm_install", config._raw(), 0, 0, str(CHART), "serinus",
+            json.dumps(dict(values or {})), json.dumps(options),
+        )  # fmt: skip
+    return Index.parse(json.loads(payload)["manifest"])
+
+
+def refused(*objects: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> str:
+    with pytest.raises(helm_python.HelmError) as caught:
+        install(*objects, values=values)
+    return str(caught.value)
+
+
+def text(secret: Object, key: str) -> str:
+    return base64.b64decode(secret.raw["data"][key]).decode()
+
+
+def test_keys_are_generated_on_a_cluster() -> None:
+    first, second = (one(install(), "Secret", "serinus-keys") for _ in range(2))
+    assert len(text(first, "unit-key")) == 48
+    assert text(first, "unit-key") != text(first, "session-key")
+    assert text(first, "unit-key") != text(second, "unit-key")
+
+
+def test_kept_keys_come_back_on_every_upgrade() -> None:
+    values = {"unit-key": "kept-unit-key-0000001", "session-key": "kept-session-key-0001"}
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+    found = one(install(held("Secret", "v1", "serinus-keys", data=data)), "Secret", "serinus-keys")
+    assert {key: text(found, key) for key in values} == values
+
+
+def test_a_given_key_wins_over_the_kept_one() -> None:
+    data = {"unit-key": base64.b64encode(b"kept-unit-key-0000001").decode()}
+    given = {"secrets": {"unitKey": "given-unit-key-000001"}}
+    found = one(
+        install(held("Secret", "v1", "serinus-keys", data=data), values=given),
+        "Secret",
+        "serinus-keys",
+    )
+    assert text(found, "unit-key") == "given-unit-key-000001"
+    assert len(text(found, "session-key")) == 48
+
+
+def test_the_database_keeps_its_password() -> None:
+    data = {"password": base64.b64encode(b"kept-password-0001").decode()}
+    found = one(install(held("Secret", "v1", "postgresql", data=data)), "Secret", "postgresql")
+    assert text(found, "password") == "kept-password-0001"
+    assert ":kept-password-0001@" in text(found, "database-url")
+
+
+def gateway(host: str, namespace: str, **selector: str) -> Any:
+    servers = [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}]
+    spec = {"selector": selector or {"istio": "ingressgateway"}, "servers": servers}
+    return held("Gateway", NETWORKING, "gateway", namespace=namespace, spec=spec)
+
+
+@pytest.mark.parametrize("host", ["app-frontend.k8s.local", "other/app-frontend.k8s.local"])
+def test_a_host_of_another_release_is_refused(host: str) -> None:
+    message = refused(gateway(host, "other"))
+    assert (
+        "hosts: app-frontend.k8s.local is served by Gateway gateway of namespace other" in message
+    )
+    assert "Choose another host" in message
+
+
+def test_other_hosts_gateways_and_our_own_are_no_conflict() -> None:
+    install(
+        gateway("app-frontend.k8s.local", NAMESPACE),
+        gateway("elsewhere.k8s.local", "other"),
+        gateway("app-frontend.k8s.local", "third", istio="another-gateway"),
+    )
+
+
+def test_the_check_of_hosts_can_be_left_out() -> None:
+    install(gateway("app-frontend.k8s.local", "other"), values={"gateway": {"checkHosts": False}})
+
+
+def routes(epoch: int) -> Any:
+    annotations = {"serinus/epoch": str(epoch)}
+    name = "app-frontend-gateway"
+    return held("VirtualService", NETWORKING, name, metadata={"annotations": annotations})
+
+
+def test_the_epoch_never_falls() -> None:
+    off = {"canary": {"enabled": False, "routed": False}}
+    message = refused(routes(5), values={"rollout": {"epoch": 4} | off})
+    assert "rollout.epoch: 4 is below 5, the one in force" in message
+    install(routes(5), values={"rollout": {"epoch": 5} | off})
+
+
+def canaries(*apps: str) -> list[Any]:
+    return [held("Deployment", "apps/v1", f"{app}-canary") for app in apps]
+
+
+def test_a_canary_is_routed_to_only_when_it_runs() -> None:
+    message = refused(routes(1), *canaries("app-frontend", "app-service"))
+    assert "rollout.canary.routed: model-service-canary does not run yet" in message
+    install(routes(1), *canaries("app-frontend", "app-service", "model-service"))
+    install(routes(1), values={"rollout": {"canary": {"routed": False}}})
+
+
+def test_an_ambient_namespace_is_refused() -> None:
+    labels = {"istio.io/dataplane-mode": "ambient"}
+    namespace = held("Namespace", "v1", NAMESPACE, metadata={"labels": labels})
+    del namespace["metadata"]["namespace"]
+    assert "Istio's ambient mode, which knows no source labels" in refused(namespace)
+
+
+def test_sqlite_is_refused_on_a_cluster_even_when_allowed() -> None:
+    store = {"postgresql": {"enabled": False}, "sqlite": {"allow": True}}
+    message = refused(values={"store": store})
+    assert "SQLite can't be shared by pods on several nodes; this is a cluster" in message
