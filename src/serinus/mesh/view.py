@@ -19,6 +19,7 @@ from serinus.mesh.topology import (
     Gateway,
     HeaderMatch,
     Headers,
+    Labels,
     Match,
     Origin,
     Rule,
@@ -87,7 +88,10 @@ def gateway_hosts(topology: Topology) -> list[VirtualHost]:
             for item in topology.virtual_services:
                 if not _bound(item, gateway):
                     continue
-                routes = tuple(_routes(item, {gateway.name, _full(gateway)}, gateway.selector))
+                proxy = _Proxy(
+                    frozenset({gateway.name, _full(gateway)}), gateway.selector, server.port
+                )
+                routes = tuple(_routes(item, proxy))
                 for host in _intersection(server.hosts, item, gateway.namespace):
                     found.setdefault(host, []).extend(routes)
     return [
@@ -99,13 +103,18 @@ def gateway_hosts(topology: Topology) -> list[VirtualHost]:
 def outbound_host(topology: Topology, service: Service, labels: Mapping[str, str]) -> VirtualHost:
     """What a caller with these labels meets when it calls a Service.
 
-    Without a VirtualService for it, one route to all of the Service's pods.
+    Without a VirtualService for it, one route to all of the Service's pods. Raises `MeshError` when
+    the Service has several ports and none is 80.
     """
     all_names = names(service)
     routes: list[Route] = []
+    port = topology.port(service)
+    if port is None:
+        raise MeshError("has several ports and none is 80", where=str(service.origin))
+    proxy = _Proxy(frozenset({MESH}), tuple(labels.items()), port.port, service.name)
     for item in topology.virtual_services:
         if MESH in item.gateways and any(host.lower() in all_names for host in item.hosts):
-            routes += _routes(item, {MESH}, tuple(labels.items()), service.name)
+            routes += _routes(item, proxy)
             break
     else:
         default = Destination(service.origin, service.name)
@@ -154,36 +163,40 @@ def services_of(topology: Topology, hosts: Iterable[VirtualHost]) -> list[Servic
     return [found[name] for name in sorted(found)]
 
 
-def _routes(
-    item: VirtualService,
-    gateways: set[str],
-    labels: tuple[tuple[str, str], ...],
-    authority: str = "",
-) -> Iterator[Route]:
+@dataclass(frozen=True, slots=True)
+class _Proxy:
+    """What Istio knows of a proxy when it makes its routes; `authority` where Host is known."""
+
+    gateways: frozenset[str]
+    labels: Labels
+    port: int
+    authority: str = ""
+
+    def takes(self, match: Match) -> bool:
+        """Whether a match can hold here; `sourceLabels` count only where it names no gateways."""
+        if match.port is not None and match.port != self.port:
+            return False
+        if match.gateways:
+            if not self.gateways & set(match.gateways):
+                return False
+        elif not set(match.source_labels) <= set(self.labels):
+            return False
+        known = (header for header in match.headers if header.name == ":authority")
+        return not self.authority or all(holds(header, (self.authority,)) for header in known)
+
+
+def _routes(item: VirtualService, proxy: _Proxy) -> Iterator[Route]:
     for rule in item.rules:
         if not rule.matches:
             yield Route(rule, None)
             return
         for match in rule.matches:
-            if not _for_proxy(match, gateways, labels):
+            if not proxy.takes(match):
                 continue
-            if authority and not all(
-                holds(header, (authority,))
-                for header in match.headers
-                if header.name == ":authority"
-            ):
-                continue
-            route = Route(rule, match, authority)
+            route = Route(rule, match, proxy.authority)
             yield route
             if route.catches_all:
                 return
-
-
-def _for_proxy(match: Match, gateways: set[str], labels: tuple[tuple[str, str], ...]) -> bool:
-    """Istio looks at `sourceLabels` only where the match names no gateways."""
-    if match.gateways:
-        return bool(gateways & set(match.gateways))
-    return set(match.source_labels) <= set(labels)
 
 
 def _bound(item: VirtualService, gateway: Gateway) -> bool:
