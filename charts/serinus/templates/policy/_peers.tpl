@@ -1,3 +1,13 @@
+{{/* The cluster's Prometheus, as a peer of a NetworkPolicy. */}}
+{{- define "serinus.prometheusPeer" -}}
+{{- with .Values.policy -}}
+- namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .prometheusNamespace }}}
+  podSelector:
+    matchLabels: {{ toJson (.prometheusPodLabels | default (dict "app.kubernetes.io/name" "prometheus")) }}
+{{- end }}
+{{- end }}
+
 {{/* Where an application's pods may connect to, besides DNS and istiod. Takes dict "root" $
      "app" APP "part" PART. */}}
 {{- define "serinus.egress" -}}
