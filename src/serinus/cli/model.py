@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from serinus.clients.registry import publish, versions
 from serinus.errors import UsageError
 
 DATA = click.argument(
@@ -47,10 +48,26 @@ def train(data: tuple[Path, ...], registry: Path, name: str, version: str) -> No
             where=str(target),
             remedy="Give another --version.",
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{version}.") as folder:
+    with tempfile.TemporaryDirectory(prefix="serinus-model-") as folder:
         made = training.train(data, Path(folder, "artifact"), name, version)
-        Path(folder, "artifact").rename(target)
+        publish(Path(folder, "artifact"), str(registry))
     click.echo(f"{name} {version} {made.digest[:12]} in {target}")
     for metric, value in sorted(made.metrics.items()):
         click.echo(f"  {metric}: {value}")
+
+
+@model.command("list")
+@click.option(
+    "--registry",
+    default=".serinus/registry",
+    show_default=True,
+    help="Directory or http(s) address of the model registry.",
+)
+@NAME
+def list_versions(registry: str, name: str) -> None:
+    """List the versions of a model in a registry."""
+    found = versions(registry, name)
+    if not found:
+        click.echo(f"{registry} has no version of {name}", err=True)
+    for entry in found:
+        click.echo(f"{entry.version}\t{entry.engine}\t{entry.bytes} bytes\t{entry.digest}")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from serinus.clients.registry import publish
 from serinus.errors import ModelError
 from serinus.local.plan import Plan
 
@@ -40,11 +41,9 @@ def train(registry: Path, name: str, version: str) -> None:
     # scikit-learn takes a second to load, and most starts find their models.
     from serinus.model import train as training
 
-    target = registry / name / version
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{version}.") as folder:
+    with tempfile.TemporaryDirectory(prefix="serinus-model-") as folder:
         training.train(data(), Path(folder, "artifact"), name, version)
-        Path(folder, "artifact").rename(target)
+        publish(Path(folder, "artifact"), str(registry))
 
 
 def data() -> list[Path]:
