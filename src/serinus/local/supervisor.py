@@ -148,7 +148,7 @@ class Supervisor:
             await self._await_ready(begun)
         except LocalRunError:
             if not first:
-                await self._retire(fresh)
+                await self._take_back(fresh)
             raise
         self.plan = plan
         self._leaving |= {unit.spec.name for unit in old}
@@ -156,6 +156,13 @@ class Supervisor:
         await self._await_gateway(plan)
         await self._retire([unit for unit in old if unit not in early])
         await self._stop_programs(plan)
+
+    async def _take_back(self, fresh: list[Unit]) -> None:
+        """Undo what a change began: its pods, files and programs."""
+        assert self.plan is not None  # noqa: S101
+        await self._retire(fresh)
+        await self._run_programs(self.plan, self._write(self.plan))
+        await self._stop_programs(self.plan)
 
     def _write(self, plan: Plan) -> set[str]:
         for directory in plan.directories:

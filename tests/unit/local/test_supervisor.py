@@ -234,3 +234,18 @@ async def test_a_process_that_crashes_after_it_was_ready_is_awaited_again(
     machine.sick.discard("/ready")
     await again
     assert supervisor.rows()[0].restarts == 1
+
+
+async def test_programs_and_files_of_a_failed_change_are_taken_back(
+    supervisor, make_plan, make_workload, machine, tmp_path
+):
+    def plan(text, *daemons, **more):
+        return make_plan(make_workload(**more), daemons=daemons, files=(File(path="a", text=text),))
+
+    prometheus = Daemon(name="p", argv=("run", "p"), files=("a",))
+    await supervisor.apply(plan("old", prometheus))
+    more = Daemon(name="q", argv=("run", "q"))
+    with pytest.raises(LocalRunError):
+        await supervisor.apply(plan("new", prometheus, more, command="two", of=NEVER))
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(row.name for row in supervisor.rows() if row.kind == "program") == ["p"]
