@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from serinus.errors import SerinusError
-from serinus.local import envoy
+from serinus.local import envoy, monitoring
 from serinus.local.control import LIMIT, SOCKET, Apply, Failure, Reply, Request, Stop, Watch
 from serinus.local.plan import encode
 from serinus.local.process import RealMachine
@@ -44,6 +44,7 @@ class Server:
         self.supervisor = Supervisor(
             workspace, RealMachine(), envoy.Files(workspace), self._changed
         )
+        self._targets = monitoring.Targets(workspace)
         self._bell = asyncio.Event()
         self._started: dict[int, float] = {}
 
@@ -76,6 +77,16 @@ class Server:
                 if row.pid is not None
             ]
         )
+        self._scrape()
+
+    def _scrape(self) -> None:
+        """Tell Prometheus which pods there are; a failure must not stop what serves visitors."""
+        if self.supervisor.plan is None:
+            return
+        try:
+            self._targets.publish(self.supervisor.plan, self.supervisor.rows())
+        except Exception:
+            _LOG.exception("Prometheus's targets could not be written")
 
     def _created(self, pid: int) -> float:
         import psutil

@@ -27,7 +27,7 @@ from serinus import rollout
 from serinus.clients import helm
 from serinus.clients.values import Values, expressions, merge, parse, read
 from serinus.errors import LocalRunError, UsageError
-from serinus.local import addresses, compose, control, effects, envoy, leftovers, models
+from serinus.local import addresses, compose, control, effects, envoy, leftovers, models, monitoring
 from serinus.local.plan import Gateway, Plan, decode
 from serinus.local.supervisor import Row
 from serinus.local.workspace import Settings, Workspace
@@ -256,6 +256,7 @@ def _generated(space: Workspace, settings: Settings) -> Values:
     return {
         "gateway": {"port": settings.port},
         "secrets": keys,
+        **monitoring.values(settings.block, settings.values),
     }
 
 
@@ -299,6 +300,7 @@ def _check_port(space: Workspace, plan: Plan, running: bool) -> None:
     if not running:
         ports = {port for item in plan.workloads for port in item.template.ports.values()}
         ports |= {addresses.ENVOY_ADMIN_PORT, *(item.port for item in plan.outbound)}
+        ports |= {item.readiness.port for item in plan.daemons if item.readiness}
         addresses.check_ports(ports, addresses.listeners())
 
 

@@ -1,0 +1,1 @@
+"""The SMTP server of the run on one machine, and the mailbox that it fills."""
