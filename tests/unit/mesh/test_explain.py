@@ -59,6 +59,7 @@ def test_answers_of_the_proxy(rule: str, status: int | None) -> None:
         ("uri: {prefix: /A}, ignoreUriCase: true", ask("/abc"), True),
         ("uri: {prefix: /A}", ask("/abc"), False),
         ("uri: {regex: /a}", ask("/ab"), False),
+        ("headers: {x-a: {regex: '\\w'}}", ask(headers=(("x-a", "é"),)), False),
         ("headers: {x-a: {}}", ask(headers=(("x-a", ""),)), True),
         ("headers: {x-a: {}}", ask(), False),
         ("headers: {X-A: {exact: b}}", ask(headers=(("x-a", "a"), ("x-a", "b"))), True),
