@@ -22,7 +22,7 @@ TABLE: Final = "model.json"
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """The log-odds of the second label: `bias` plus the weight of each distinct term.
+    """The log-odds of the second label: `bias` plus the weight of each term, each time it occurs.
 
     `slope` and `offset` calibrate them: probability = sigmoid(slope * log-odds + offset).
     """
@@ -65,7 +65,7 @@ class LinearEngine:
     def log_odds(self, text: str) -> float:
         """The calibrated log-odds of the second label."""
         weight = self._weights.get
-        return self._bias + self._slope * math.fsum(weight(term, 0.0) for term in set(terms(text)))
+        return self._bias + self._slope * sum([weight(term, 0.0) for term in terms(text)])
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Per text the label and its probability, 0.5 to 1."""
