@@ -6,13 +6,23 @@ Enters: the plan. Leaves: artifacts in the registry of the state directory. Call
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
+
+import msgspec
 
 from serinus.clients.registry import publish
+from serinus.contracts import artifact
 from serinus.errors import ModelError
 from serinus.local.plan import Plan
+from serinus.local.workspace import write
+from serinus.model import engine
+
+RECORD: Final = "trained.json"
+"""Digest of each model that `ensure` trained, below the state directory."""
 
 
 def wanted(plan: Plan) -> Iterable[tuple[Path, str, str]]:
@@ -26,14 +36,48 @@ def wanted(plan: Plan) -> Iterable[tuple[Path, str, str]]:
     return found
 
 
-def ensure(plan: Plan, say: Callable[[str], None]) -> None:
-    """Train what the registry of the state directory lacks; raises `ModelError`."""
+def ensure(plan: Plan, say: Callable[[str], None], *, check: bool) -> None:
+    """Train what the registry of the state directory lacks; raises `ModelError`.
+
+    With `check`, a model that an earlier `serinus up` trained is trained again when this Serinus
+    cannot use it any longer; anybody else's is left to its owner.
+    """
     own = Path(plan.state)
+    record = own / RECORD
+    trained: dict[str, str] = msgspec.json.decode(record.read_bytes()) if record.exists() else {}
     for registry, name, version in wanted(plan):
-        lacks = not (registry / name / version / "manifest.json").exists()
-        if lacks and registry.is_relative_to(own):
+        if not registry.is_relative_to(own):
+            continue
+        folder, key = registry / name / version, f"{name}/{version}"
+        if (folder / "manifest.json").exists():
+            if not check or trained.get(key) != _digest(folder) or _usable(folder):
+                continue
+            say(f"training model {name} {version} again: this Serinus reads text differently")
+            shutil.rmtree(folder)
+            for cache in _caches(plan):
+                shutil.rmtree(cache / name / version, ignore_errors=True)
+        else:
             say(f"training model {name} {version}, once")
-            train(registry, name, version)
+        train(registry, name, version)
+        trained[key] = _digest(folder)
+        write(record, msgspec.json.encode(trained))
+
+
+def _digest(folder: Path) -> str:
+    return artifact.read(folder).digest
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        engine.load(folder)
+    except ModelError:
+        return False
+    return True
+
+
+def _caches(plan: Plan) -> set[Path]:
+    found = {workload.template.env.get("MODEL_CACHE", "") for workload in plan.workloads}
+    return {Path(path) for path in found if path and Path(path).is_relative_to(plan.state)}
 
 
 def train(registry: Path, name: str, version: str) -> None:

@@ -240,7 +240,7 @@ class Supervisor:
             "did not get ready: "
             + (found[0].failure or f"its readiness probe failed for {PATIENCE:.0f} s")
             + "\n"
-            + tail(Path(found[0].spec.log), 15),
+            + tail(Path(found[0].spec.log), 15, found[0].log_start),
             where=", ".join(sorted({label(unit) for unit in found})),
             remedy=f"the whole log: serinus logs {label(found[0])}",
         )
@@ -361,11 +361,12 @@ def label(unit: Unit) -> str:
     return f"{unit.spec.app}/{unit.spec.track}" if unit.spec.app else unit.spec.name
 
 
-def tail(path: Path, lines: int) -> str:
-    """The last lines of a log; empty when there is none."""
+def tail(path: Path, lines: int, start: int = 0) -> str:
+    """The last lines of a log, from the byte `start` on; empty when there is none."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 65_536))
+            size = path.stat().st_size
+            file.seek(max(start if start <= size else 0, size - 65_536))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
@@ -383,5 +384,5 @@ def _row(unit: Unit, kind: Literal["pod", "program"]) -> Row:
         state=unit.state,
         restarts=unit.restarts,
         address=spec.address,
-        failure=unit.failure if unit.state != "ready" else "",
+        failure=unit.failure if unit.state in {"starting", "unready", "waiting"} else "",
     )

@@ -61,6 +61,7 @@ class Unit:
         self.exit_code: int | None = None
         self.was_ready = False
         self.failure = ""
+        self.log_start = 0
         self._machine = machine
         self._changed = changed
         self._child: Child | None = None
@@ -73,7 +74,9 @@ class Unit:
         return self._child.pid if self._child else None
 
     def start(self) -> None:
-        """Begin to keep it running."""
+        """Begin to keep it running; what its log holds by now is of an earlier run."""
+        with contextlib.suppress(FileNotFoundError):
+            self.log_start = os.path.getsize(self.spec.log)  # noqa: PTH202
         self._task = asyncio.create_task(self._keep(), name=f"unit {self.spec.name}")
 
     def signal(self, number: int) -> None:

@@ -111,9 +111,10 @@ async def test_a_change_that_gets_not_ready_is_taken_back(
     await supervisor.apply(before)
     machine.crashing.add("two")
     (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "front-stable.log").write_text("a\nno model\n")
+    (tmp_path / "logs" / "front-stable.log").write_text("an earlier run\n")
     with pytest.raises(LocalRunError, match=r"(?s)exit code 3.*no model") as caught:
         await supervisor.apply(make_plan(make_workload(command="two", of=NEVER), manifest="new"))
+    assert "an earlier run" not in caught.value.what
     assert caught.value.where == "front/stable"
     assert "serinus logs front/stable" in caught.value.remedy
     assert supervisor.plan is before
