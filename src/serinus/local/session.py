@@ -172,7 +172,7 @@ def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
         for line in prepared.said:
             say(line)
         _check_port(space, prepared.plan, running)
-        models.ensure(prepared.plan, say)
+        models.ensure(prepared.plan, say, check=not running)
         _apply(space, prepared, show, wait_all=True)
     return _system(space, prepared.plan, prepared.values)
 
