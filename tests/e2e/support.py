@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import yaml
 from aiohttp import hdrs
 
 from serinus.local.session import System, running
@@ -92,6 +93,12 @@ class Run:
     def system(self) -> System:
         """What runs, as the command line sees it."""
         return running(self.state)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in force."""
+        overlay = yaml.safe_load((self.state / "overlay.yaml").read_text())
+        return int(overlay["rollout"]["epoch"])
 
     def rows(self) -> list[dict[str, Any]]:
         """`serinus status --json`."""

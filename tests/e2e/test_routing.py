@@ -7,7 +7,9 @@ import asyncio
 import pytest
 from scipy.stats import binom
 
-from tests.e2e.support import API, Answer, Run, joined
+from serinus.contracts.routing import APPS
+from serinus.visitors.page import read
+from tests.e2e.support import API, FRONTEND, Answer, Run, joined
 
 NEW, RETURNING = 2000, 500
 
@@ -75,7 +77,7 @@ EPOCH = "E"  # stands for the running epoch
 async def test_cookies_are_decided_as_the_contract_says(
     system: Run, cookie: str, track: str | None, redrawn: bool
 ) -> None:
-    epoch = str(system.system.epoch)
+    epoch = str(system.epoch)
     async with system.visitor("127.193.0.7") as ask:
         answer = await ask(cookie=cookie.replace("E", epoch))
     assert answer.status == 200
@@ -84,15 +86,25 @@ async def test_cookies_are_decided_as_the_contract_says(
         assert answer.track == track
 
 
-async def test_no_hop_mixes_tracks(system: Run) -> None:
+@pytest.mark.parametrize("track", ["stable", "canary"])
+async def test_a_review_is_served_by_one_track_over_all_hops(system: Run, track: str) -> None:
+    forced = f"app-version={track}"
     async with system.visitor("127.193.0.8") as ask:
-        for track in ("stable", "canary"):
-            answer = await ask("/version", cookie=f"app-version={track}")
-            assert answer.hops == [
-                f"{app}/{track}" for app in ("app-frontend", "app-service", "model-service")
-            ]
-            answer = await ask("/version", host=API, headers={"x-app-version": track})
-            assert answer.hops == [f"{app}/{track}" for app in ("app-service", "model-service")]
+        page = await ask(cookie=forced)
+        form = read(page.text).form("/reviews")
+        written = await ask(
+            form.action, method="POST", cookie=f"{forced}; {joined(page.cookies)}",
+            data={**form.fields, "text": "The broth was worth the queue."},
+            headers={"origin": f"http://{FRONTEND}:{system.port}"},
+        )  # fmt: skip
+        direct = await ask(
+            "/v1/reviews", method="POST", host=API, json={"text": "Sad salad."},
+            headers={"x-app-version": track},
+        )  # fmt: skip
+    assert written.status == 303
+    assert written.hops == [f"{app}/{track}" for app in APPS]
+    assert direct.status == 201
+    assert direct.hops == [f"{app}/{track}" for app in APPS[1:]]
 
 
 async def test_the_header_forces_on_the_api_alone(system: Run) -> None:
