@@ -21,7 +21,6 @@ from serinus.services.chassis.context import RequestContext, current
 from serinus.services.chassis.http import ProblemError
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_TRACK = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _CLASSES: Final = ("browser", "bot", "api")
 MIN_ANONYMOUS_KEY: Final = 16
 """Characters; callers without `x-user` share one space of idempotency keys."""
@@ -44,17 +43,23 @@ class Caller:
         )
         self._review_of_token = _token_review(headers.get("authorization"), identity)
         app, _, caller_track = self.context.caller.partition("/")
-        from_frontend = app == routing.APP_FRONTEND and _TRACK.fullmatch(caller_track)
+        assignment = self.context.assignment
+        if assignment.enrolment == "none":
+            # A direct API client chooses its track by this header, where a browser has cookies.
+            named = routing.Assignment.parse(headers.get(routing.HEADER_FORCED_TRACK))
+            if named.enrolment == "forced":
+                assignment = named
+                self.context.enrolment = "forced"
         client_class = headers.get(routing.HEADER_CLIENT_CLASS)
         self.origin = Origin(
             unit=identity.unit(self.user)
             if self.user is not None
             else identity.anonymous_unit(self.idempotency_key),
-            assignment=self.context.assignment,
+            assignment=assignment,
             client_class=cast("routing.ClientClass", client_class)
             if client_class in _CLASSES
             else "api",
-            frontend_track=caller_track if from_frontend else None,
+            frontend_track=caller_track if app == routing.APP_FRONTEND else None,
             service_track=track,
         )
 

@@ -15,6 +15,8 @@ from typing import Any, Final
 from serinus.contracts import routing
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+# An app of ours: whatever else a client claims would become a label and a log line.
+_CALLER = re.compile(f"({'|'.join(routing.APPS)})/[a-z][a-z0-9-]{{0,31}}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -40,7 +42,8 @@ class RequestContext:
         self.trace_id = parent[1] if parent else fresh[32:64]
         self.flags = parent[3] if parent else "00"
         self.span_id = fresh[64:]
-        self.caller = headers.get(b"x-caller", b"").decode("latin-1")
+        caller = headers.get(b"x-caller", b"").decode("latin-1")
+        self.caller = caller if _CALLER.fullmatch(caller) else ""
         assignment = headers.get(b"x-assignment")
         self.assignment = routing.Assignment.parse(
             assignment.decode("latin-1") if assignment else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -37,6 +37,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A second series for every counter and histogram, for nothing: resets are seen without it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class Telemetry:
@@ -147,7 +149,8 @@ class Telemetry:
             )
 
     def _account(self, scope: Scope, request: RequestContext, status: int, seconds: float) -> None:
-        method: str = scope["method"]
+        # Any word is a valid method; each would be a series of its own.
+        method: str = scope["method"] if scope["method"] in _METHODS else "other"
         route: str = request.route or str(getattr(scope.get("route"), "path", "unmatched"))
         key = (route, method, status, request.enrolment)
         children = self._children.get(key)

@@ -107,7 +107,7 @@ async def _predict(
     headers = caller.context.outgoing(service.name)
     if caller.user is not None:
         headers[routing.HEADER_USER] = caller.user
-    if assignment := str(caller.context.assignment):
+    if assignment := str(caller.origin.assignment):
         headers[routing.HEADER_ASSIGNMENT] = assignment
     enrolment = caller.context.enrolment
     try:

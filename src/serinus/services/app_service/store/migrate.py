@@ -111,6 +111,8 @@ async def migrate_postgres(
 ) -> None:
     """Apply what is missing, all in one transaction under an advisory lock."""
     async with connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        await connection.execute("SET LOCAL lock_timeout = 0")
         await connection.execute(_ADVISORY_LOCK)
         await connection.execute(_TABLE)
         applied = await (await connection.execute(_APPLIED)).fetchall()
@@ -120,6 +122,10 @@ async def migrate_postgres(
                 "INSERT INTO migrations VALUES (%s, %s, %s)",
                 (migration.version, migration.name, int(migration.compatible)),
             )
+    async with connection.transaction():
+        # In a transaction of its own, whose number is drawn after all that it sees: one drawn
+        # before would take the rows of replicas at work for rows of another cluster.
+        await connection.execute(_ADVISORY_LOCK)
         await connection.execute(_RAISE_OFFSET)
 
 

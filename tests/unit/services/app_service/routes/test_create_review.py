@@ -229,3 +229,32 @@ async def test_a_mixed_track_is_counted(sqlite_client: Client) -> None:
     assert sqlite_client.metric("serinus_mixed_track_requests_total", caller="app-frontend") == 1
     (event,) = (await sqlite_client.store.events_since()).events
     assert (event.frontend_track, event.service_track) == ("stable", "canary")
+
+
+@pytest.mark.parametrize(
+    ("headers", "enrolment", "arm"),
+    [
+        ({"x-app-version": "canary"}, "forced", "canary"),
+        ({"x-app-version": "canary.7.10"}, "none", None),
+        ({"x-app-version": "Canary!"}, "none", None),
+        ({"x-app-version": "stable", "x-assignment": "canary.7.10"}, "assigned", "canary"),
+    ],
+)
+async def test_a_client_that_names_its_track_is_forced(
+    sqlite_client: Client, headers: dict[str, str], enrolment: str, arm: str | None
+) -> None:
+    await sqlite_client.submit(headers)
+    (event,) = (await sqlite_client.store.events_since()).events
+    assert (event.enrolment, event.arm) == (enrolment, arm)
+    assert sqlite_client.metric("serinus_reviews_total", status="ok", assignment=enrolment) == 1
+
+
+@pytest.mark.parametrize(
+    "caller", ["evil/stable", "app-frontend/", "app-frontend/STABLE", "x" * 999]
+)
+async def test_a_claimed_caller_becomes_no_series(sqlite_client: Client, caller: str) -> None:
+    await sqlite_client.ask("BREW", "/version", headers={"x-caller": caller})
+    text = sqlite_client.telemetry.exposition().decode()
+    assert "BREW" not in text
+    assert 'method="other"' in text
+    assert "serinus_mixed_track_requests_total{" not in text
