@@ -20,12 +20,12 @@ mesh-gateway:
 - {sourceLabels: [__tmp_cluster], targetLabel: destination_version, regex: 'outbound\|[0-9]+\|([^|]+)\|.*', replacement: $1}
 - {sourceLabels: [__tmp_cluster], targetLabel: destination_app, regex: 'outbound\|[0-9]+\|[^|]+\|([^|.;]+).*', replacement: $1}
 - {sourceLabels: [destination_app], targetLabel: destination_service_name, regex: (.+), replacement: $1}
-- {sourceLabels: [destination_app, destination_version], separator: "-", targetLabel: destination_workload, regex: (.+-.+), replacement: $1}
+- {sourceLabels: [destination_app, destination_version], separator: "|", targetLabel: destination_workload, regex: '(.+)\|(.+)', replacement: $1-$2}
 - {sourceLabels: [__tmp_cluster], targetLabel: source_app, regex: 'outbound\|[^|]*\|[^|]*\|[^|]*\|([^|/]+).*', replacement: $1}
 - {sourceLabels: [__tmp_cluster], targetLabel: source_version, regex: 'outbound\|[^|]*\|[^|]*\|[^|]*\|[^|/]+/([^|]+)', replacement: $1}
 - {sourceLabels: [source_app], targetLabel: source_app, regex: gateway, replacement: istio-ingressgateway}
 - {sourceLabels: [source_app], targetLabel: source_workload, regex: (.+), replacement: $1}
-- {sourceLabels: [source_app, source_version], separator: "-", targetLabel: source_workload, regex: (.+-.+), replacement: $1}
+- {sourceLabels: [source_app, source_version], separator: "|", targetLabel: source_workload, regex: '(.+)\|(.+)', replacement: $1-$2}
 - {sourceLabels: [envoy_response_code], targetLabel: response_code, regex: (.+), replacement: $1}
 - {sourceLabels: [__name__], targetLabel: reporter, regex: envoy_cluster_.*, replacement: source}
 - {sourceLabels: [__name__], targetLabel: destination_service_namespace, regex: envoy_cluster_.*, replacement: {{ .Release.Namespace }}}
