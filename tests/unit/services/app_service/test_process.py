@@ -151,7 +151,7 @@ def test_a_wrong_environment_is_listed_and_ends_it(
     environment: dict[str, str], words: list[str]
 ) -> None:
     process = Process(environment)
-    output, _ = process.popen.communicate(timeout=20)
+    output, _ = process.popen.communicate(timeout=60)
     assert process.popen.returncode == 2
     assert all(word in output for word in words)
     assert "Traceback" not in output
@@ -162,7 +162,7 @@ def test_a_wrong_environment_is_listed_and_ends_it(
 def test_a_directory_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     process = Process({"SERINUS_DATA_DIR": str(tmp_path / "file")})
-    output, _ = process.popen.communicate(timeout=20)
+    output, _ = process.popen.communicate(timeout=60)
     assert process.popen.returncode == 1
     assert "SERINUS_DATA_DIR" in output
     assert "Traceback" not in output

@@ -56,6 +56,7 @@ async def test_a_browser_tries_the_api(process: Process, width: int, scheme: str
             viewport={"width": width, "height": 800},
             color_scheme="dark" if scheme == "dark" else "light",
         )
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: messages.append(message.text))
         page.on("pageerror", lambda error: messages.append(str(error)))
         await page.goto(f"{process.url}/docs")
