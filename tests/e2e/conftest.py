@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,24 +48,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return registry
 
 
-def _start(state: Path, trained: Path, *arguments: str) -> Run:
+@contextmanager
+def _running(state: Path, trained: Path) -> Iterator[Run]:
+    """A system that is ended whatever happens, also when it does not get ready."""
     shutil.copytree(trained, state / "registry")
     run = Run(state, free_port())
-    run.serinus("up", "--port", str(run.port), *arguments)
-    return run
+    try:
+        run.serinus("up", "--port", str(run.port))
+        yield run
+    finally:
+        run.serinus("down")
 
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, trained: Path) -> Iterator[Run]:
     """The running system, 90/10, for tests that change nothing of it."""
-    run = _start(tmp_path_factory.mktemp("shared") / "state", trained)
-    yield run
-    run.serinus("down")
+    with _running(tmp_path_factory.mktemp("shared") / "state", trained) as run:
+        yield run
 
 
 @pytest.fixture
 def own_system(tmp_path: Path, trained: Path) -> Iterator[Run]:
     """A running system of the test's own."""
-    run = _start(tmp_path / "state", trained)
-    yield run
-    run.serinus("down")
+    with _running(tmp_path / "state", trained) as run:
+        yield run
