@@ -30,7 +30,8 @@ from serinus.local.workspace import Recorded, Workspace
 
 LOG_BYTES: Final = 10 * 1024 * 1024
 """A log longer than this is copied to `<name>.log.1` and begins anew."""
-LOG_PERIOD: Final = 30.0
+HOUSEKEEPING: Final = 5.0
+"""Seconds between looks at the logs and at the state directory itself."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -59,12 +60,13 @@ class Server:
         if ready is not None:
             os.write(ready, b"ready")
             os.close(ready)
-        rotation = asyncio.create_task(self._rotate())
+        housekeeping = asyncio.create_task(self._keep_house())
         async with server:
             await self.stopping.wait()
-            rotation.cancel()
+            housekeeping.cancel()
             await self.supervisor.stop()
-            self.workspace.record([])
+            if self.workspace.exists:
+                self.workspace.record([])
         _LOG.info("stopped")
 
     def _changed(self) -> None:
@@ -158,9 +160,13 @@ class Server:
                 await work
                 return
 
-    async def _rotate(self) -> None:
+    async def _keep_house(self) -> None:
         while True:
-            await asyncio.sleep(LOG_PERIOD)
+            await asyncio.sleep(HOUSEKEEPING)
+            if not self.workspace.path("settings.json").exists():
+                _LOG.error("the state directory was removed, so everything stops")
+                self.stopping.set()
+                return
             for path in self.workspace.path("logs").glob("*.log"):
                 if path.stat().st_size > LOG_BYTES:
                     cut(path)

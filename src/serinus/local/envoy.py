@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from serinus.errors import MissingDependencyError
+from serinus.errors import LocalRunError, MissingDependencyError
 from serinus.local import addresses
 from serinus.local.plan import Daemon, Plan, Probe
 from serinus.local.supervisor import Endpoint
@@ -23,6 +23,7 @@ from serinus.mesh.envoy import names
 from serinus.mesh.topology import Topology
 
 DIRECTORY: Final = "envoy"
+OWN_WATCHES: Final = 10
 
 
 def daemon(state: str, block: str) -> Daemon:
@@ -102,9 +103,42 @@ def possible(plan: Plan) -> tuple[Endpoint, ...]:
     )
 
 
-def attempt(plan: Plan, index: Index) -> None:
-    """Compile without writing; raises `MeshError` for what the compiler doesn't cover."""
-    compiler.compile(istio.read(index), place(plan, possible(plan)))
+def attempt(plan: Plan, index: Index) -> int:
+    """Compile without writing; returns how many files Envoy is to watch.
+
+    Raises `MeshError` for what the compiler doesn't cover.
+    """
+    return len(compiler.compile(istio.read(index), place(plan, possible(plan))).files)
+
+
+def check_watches(files: int) -> None:
+    """Refuse to start an Envoy that could not watch its files: it would abort without a reason.
+
+    Envoy takes one of the user's inotify instances for each file and some for itself.
+    """
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    used = _watches()
+    if used + files + OWN_WATCHES > limit:
+        raise LocalRunError(
+            f"{used} of this user's {limit} inotify instances are in use, and Envoy needs "
+            f"{files + OWN_WATCHES} more to watch its files",
+            where="/proc/sys/fs/inotify/max_user_instances",
+            remedy="sudo sysctl fs.inotify.max_user_instances=1024, or stop another run",
+        )
+
+
+def _watches() -> int:
+    """Inotify instances of this user's processes."""
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.stat().st_uid != os.getuid():
+                continue
+            for handle in (process / "fd").iterdir():
+                found += str(handle.readlink()) == "anon_inode:inotify"
+        except OSError:  # it ended, or a handle was closed in between
+            continue
+    return found
 
 
 class Files:

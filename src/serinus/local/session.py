@@ -64,6 +64,7 @@ class Prepared:
     settings: Settings
     notes: str
     without_effect: tuple[effects.WithoutEffect, ...]
+    watched: int
     said: tuple[str, ...] = field(default=())
 
 
@@ -154,10 +155,17 @@ def prepare(
         gateway=Gateway(addresses=_gateway_addresses(), port=settings.port),
         ports=settings.outbound,
     )
-    envoy.attempt(plan, index)
+    watched = envoy.attempt(plan, index)
     said = tuple(_overruled(settings.values, overlay))
     return Prepared(
-        plan, helm.coalesce(chart, values), overlay, settings, rendered.notes, ignored, said
+        plan,
+        helm.coalesce(chart, values),
+        overlay,
+        settings,
+        rendered.notes,
+        ignored,
+        watched,
+        said,
     )
 
 
@@ -172,6 +180,8 @@ def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
         for line in prepared.said:
             say(line)
         _check_port(space, prepared.plan, running)
+        if not running:
+            envoy.check_watches(prepared.watched)
         models.ensure(prepared.plan, say, check=not running)
         _apply(space, prepared, show, wait_all=True)
     return _system(space, prepared.plan, prepared.values)

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 from collections import Counter
@@ -223,3 +224,11 @@ def test_values_that_the_overlay_overrules_are_told(space, up):
         "stable": 50,
         "canary": 50,
     }
+
+
+def test_a_removed_state_directory_ends_the_run(space, up):
+    up()
+    found = [psutil.Process(pid) for pid in pids(space).values()]
+    shutil.rmtree(space.root)
+    _, alive = psutil.wait_procs(found, timeout=20)
+    assert not alive

@@ -1,0 +1,44 @@
+import pytest
+
+from serinus.errors import LocalRunError
+from serinus.local import envoy
+from serinus.local.plan import Outbound
+from serinus.local.supervisor import Endpoint
+
+
+def test_the_placement_says_where_everything_is(make_plan, make_workload, tmp_path):
+    outbound = Outbound(workload="front-stable", service="back", address="127.20.1.1", port=15100)
+    plan = make_plan(make_workload(), make_workload("back-stable"), outbound=(outbound,))
+    pod = Endpoint(
+        "back-stable", "127.20.1.10", {"app": "back", "version": "stable"}, {"http": 8080}
+    )
+    placed = envoy.place(plan, (pod,))
+    assert [str(address) for address in placed.gateway] == ["127.0.0.1:8080"]
+    assert str(placed.admin) == "127.20.1.1:15000"
+    assert placed.directory == str(tmp_path / "envoy")
+    (listener,) = placed.outbound
+    assert (str(listener.caller), listener.service, str(listener.listen)) == (
+        "front/stable",
+        "back",
+        "127.20.1.1:15100",
+    )
+    assert placed.endpoints[0].labels["version"] == "stable"
+
+
+def test_the_program_is_installed():
+    assert envoy.program().exists()
+    argv = envoy.daemon("/state", "127.20.1").argv
+    assert "--disable-hot-restart" in argv
+    assert "/state/envoy/bootstrap.json" in argv
+
+
+def test_too_few_watches_are_told_before_envoy_starts(monkeypatch):
+    monkeypatch.setattr(envoy, "_watches", lambda: 10**9)
+    with pytest.raises(LocalRunError, match="inotify instances"):
+        envoy.check_watches(16)
+    monkeypatch.setattr(envoy, "_watches", lambda: 0)
+    envoy.check_watches(16)
+
+
+def test_watches_of_this_process_are_counted():
+    assert envoy._watches() >= 0
