@@ -18,6 +18,7 @@ SCRIPT = Path(__file__).with_name("load.lua")
 class Result:
     """What one run of the load met; latencies in microseconds."""
 
+    requests: int
     per_second: float
     p50: float
     p99: float
@@ -43,4 +44,4 @@ def run(
     line = next(line for line in output.splitlines() if line.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))
     per_second = found["requests"] / found["microseconds"] * 1e6
-    return Result(per_second, found["p50"], found["p99"], found["errors"])
+    return Result(found["requests"], per_second, found["p50"], found["p99"], found["errors"])

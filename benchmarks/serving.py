@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks import load, servers
 from benchmarks.report import Report
 from benchmarks.workbench import Workbench
@@ -47,7 +49,7 @@ def contenders(bench: Workbench) -> list[Server]:
         _fastapi("FastAPI, our scorer", "fastapi_scorer", 8103, {"BENCH_ARTIFACT": str(artifact)}),
         _fastapi(
             "FastAPI, scikit-learn", "fastapi_sklearn", 8104,
-            {"BENCH_DATA": ":".join(map(str, bench.data))},
+            {"BENCH_DATA": ":".join(map(str, bench.data)), "BENCH_VERSION": bench.version},
         ),
     ]  # fmt: skip
 
@@ -61,32 +63,61 @@ def _fastapi(name: str, module: str, port: int, env: dict[str, str]) -> Server:
 
 
 @contextmanager
-def started(server: Server, folder: Path) -> Iterator[str]:
-    """The address to load while `server` runs."""
+def started(server: Server, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """The address to load, and the process, while `server` runs."""
     log = folder / f"{server.port}.log"
-    with servers.running(server.command, ready=server.ready, log=log, env=server.env):
-        yield f"http://{servers.HOST}:{server.port}/v1/predict"
+    with servers.running(server.command, ready=server.ready, log=log, env=server.env) as process:
+        yield f"http://{servers.HOST}:{server.port}/v1/predict", process
+
+
+@dataclass(frozen=True)
+class Round:
+    """One contender once: load at concurrency 16 and 1, processor time, resident memory."""
+
+    many: load.Result
+    one: load.Result
+    cpu_microseconds: float
+    memory: int
+
+
+def once(server: Server, bench: Workbench) -> Round:
+    """Start, warm up, load, stop."""
+    with started(server, bench.folder) as (url, process):
+        load.run(url, bench.bodies, 16, 1)
+        before = sum(process.cpu_times()[:2])
+        many = load.run(url, bench.bodies, 16, bench.seconds)
+        cpu = sum(process.cpu_times()[:2]) - before
+        one = load.run(url, bench.bodies, 1, bench.seconds / 2)
+        return Round(many, one, cpu / many.requests * 1e6, process.memory_info().rss)
 
 
 def measure(bench: Workbench, report: Report) -> None:
-    """Requests per second at concurrency 16, latency at 1, resident memory, and ratios."""
-    found: dict[str, list[tuple[load.Result, load.Result]]] = {}
+    """Requests per second at concurrency 16, latency at 1, processor time, memory, and ratios."""
+    found: dict[str, list[Round]] = {}
     for _ in range(ROUNDS):
         for server in contenders(bench):
-            with started(server, bench.folder) as url:
-                load.run(url, bench.bodies, 16, 1)  # warms up
-                many = load.run(url, bench.bodies, 16, bench.seconds)
-                one = load.run(url, bench.bodies, 1, bench.seconds / 2)
-            found.setdefault(server.name, []).append((many, one))
-    speed = {}
+            found.setdefault(server.name, []).append(once(server, bench))
     for name, rounds in found.items():
-        speed[name] = statistics.median(many.per_second for many, _ in rounds)
-        report.add(GROUP, f"{name}, concurrency 16", speed[name], "req/s")
+        report.add(GROUP, f"{name}, concurrency 16", _speed(rounds), "req/s")
+        report.add(GROUP, f"{name}, processor time of a request", _cpu(rounds), "us")
         for label in ("p50", "p99"):
-            value = statistics.median(getattr(one, label) for _, one in rounds)
+            value = statistics.median(getattr(one.one, label) for one in rounds)
             report.add(GROUP, f"{name}, concurrency 1, {label}", value, "us")
-        if errors := sum(many.errors + one.errors for many, one in rounds):
+        memory = statistics.median(one.memory for one in rounds)
+        report.add(GROUP, f"{name}, resident memory", memory / 1e6, "MB")
+        if errors := sum(one.many.errors + one.one.errors for one in rounds):
             report.note(f"{name}: {errors} requests failed")
-    ours, scorer, sklearn = speed.values()
-    report.add(GROUP, "ratio to FastAPI with our scorer", ours / scorer, "x", at_least=1.3)
-    report.add(GROUP, "ratio to FastAPI with scikit-learn", ours / sklearn, "x", at_least=7)
+    ours, scorer, sklearn = found.values()
+    for name, peer, goal in (("our scorer", scorer, 1.3), ("scikit-learn", sklearn, 7)):
+        ratio = _speed(ours) / _speed(peer)
+        report.add(GROUP, f"requests, ratio to FastAPI with {name}", ratio, "x", at_least=goal)
+        ratio = _cpu(peer) / _cpu(ours)
+        report.add(GROUP, f"processor time, FastAPI with {name} to ours", ratio, "x")
+
+
+def _speed(rounds: list[Round]) -> float:
+    return statistics.median(one.many.per_second for one in rounds)
+
+
+def _cpu(rounds: list[Round]) -> float:
+    return statistics.median(one.cpu_microseconds for one in rounds)

@@ -13,7 +13,7 @@ from benchmarks.servers import ROOT
 from serinus.clients import registry
 from serinus.model import train
 
-VERSION = "bench"
+VERSION = "v1"  # chooses the recipe, too
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """FastAPI on uvicorn with the scikit-learn pipeline, trained here on BENCH_DATA.
 
-The pipeline has the same terms and the same regression as our artifact; BENCH_DATA lists the
-files, separated by colons.
+It is the pipeline that our artifact is exported from. BENCH_DATA lists the files, separated by
+colons; BENCH_VERSION chooses the recipe.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from benchmarks.peers.schema import ModelInfo, Prediction, PredictRequest, Predi
 from benchmarks.pipeline import fit
 
 app = FastAPI()
-_PIPELINE = fit([Path(path) for path in os.environ["BENCH_DATA"].split(":")])
+_PIPELINE = fit(
+    [Path(path) for path in os.environ["BENCH_DATA"].split(":")], os.environ["BENCH_VERSION"]
+)
 _LABELS = ["negative", "positive"]
 _MODEL = ModelInfo(name="reviews", version="bench", digest="0" * 64)
 
