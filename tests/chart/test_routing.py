@@ -185,13 +185,13 @@ def test_weight_zero_keeps_the_canary_s_visitors() -> None:
     assert drawn(index)["canary"][0] == 0
 
 
-def test_a_weight_changes_the_routes_of_the_gateway_and_nothing_else() -> None:
+def test_a_weight_changes_the_gateway_s_routes_and_the_rules_that_record_it() -> None:
     before, after = (
         {str(item): item.raw for item in render({"rollout": {"weights": weights}})}
         for weights in ({"stable": 90, "canary": 10}, {"stable": 75, "canary": 25})
     )
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {f"VirtualService {PAGES}"}
+    assert changed == {f"VirtualService {PAGES}", "PrometheusRule rollout"}
 
 
 def test_the_api_s_clients_force_a_track_by_header_or_meet_stable() -> None:
