@@ -23,6 +23,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
 
     `words`: longest run of words that is a term. `min_count`: in how many reviews a run of several
     words must occur. `penalty`: inverse strength of the regularisation (scikit-learn's C).
+    `smoothing`: of the log-count ratios that scale the terms; 0 is without them.
     `prior_scale`: how freely the lexicon's priors count beside the learned weights; 0 is without
     the lexicon.
     """
@@ -30,6 +31,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     words: Annotated[int, Meta(ge=1, le=3)]
     min_count: Annotated[int, Meta(ge=1)]
     penalty: Annotated[float, Meta(gt=0)]
+    smoothing: Annotated[float, Meta(ge=0)]
     prior_scale: Annotated[float, Meta(ge=0)]
 
 

@@ -18,6 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from threadpoolctl import threadpool_limits
 
 from serinus.errors import ModelError
 from serinus.model import artifact, lexicon, measures, recipe
@@ -50,7 +51,7 @@ def estimator(how: Recipe, priors: Mapping[str, float]) -> Pipeline:
     """From lists of terms to log-odds; put `FunctionTransformer(split)` before it for texts."""
     return Pipeline(
         [
-            ("terms", TermMatrix(how.words, how.min_count, priors, how.prior_scale)),
+            ("terms", TermMatrix(how.words, how.min_count, how.smoothing, priors, how.prior_scale)),
             # liblinear is exact to the bit for one seed, and takes a second for all folds.
             (
                 "regression",
@@ -71,12 +72,14 @@ def fit(reviews: Reviews, how: Recipe) -> tuple[Pipeline, Table, NDArray[np.floa
         raise ModelError(f"the data needs {FOLDS} reviews of each label at least")
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     model = estimator(how, priors)
-    held_out = cross_val_predict(model, found, labels, cv=folds, method="decision_function")
+    # The matrices are sparse and small: with more than one thread the fits take 20 times as long.
+    with threadpool_limits(1):
+        held_out = cross_val_predict(model, found, labels, cv=folds, method="decision_function")
+        model.fit(found, labels)
     # Platt's calibration: one slope and one offset, fitted on what was held out.
     calibration = LogisticRegression(C=1e6).fit(held_out.reshape(-1, 1), labels)
     slope = round(float(calibration.coef_[0, 0]), _DIGITS)
     offset = round(float(calibration.intercept_[0]), _DIGITS)
-    model.fit(found, labels)
     matrix, regression = model["terms"], model["regression"]
     weights = np.round(matrix.fold(regression.coef_[0]), _DIGITS)
     table = Table(
@@ -97,6 +100,7 @@ def _plain(model: Pipeline, table: Table) -> Pipeline:
     """The pipeline with the folded, rounded and calibrated weights, over terms alone."""
     matrix, regression = model["terms"], model["regression"]
     matrix.groups_ = matrix.groups_[:, :0]
+    matrix.ratios_ = np.ones(len(matrix.vocabulary_))
     weights = [table.weights.get(term, 0.0) for term in matrix.vocabulary_]
     regression.coef_ = table.slope * np.asarray([weights])
     regression.intercept_ = np.asarray([table.slope * table.bias + table.offset])
