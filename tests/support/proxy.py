@@ -111,14 +111,15 @@ async def running(directory: Path, resources: envoy.Resources) -> AsyncIterator[
             stderr=log,
         )
         try:
-            await _ready(process)
+            await _ready(process, directory / "envoy.log")
             yield
         finally:
-            process.terminate()
+            if process.returncode is None:
+                process.terminate()
             await process.wait()
 
 
-async def _ready(process: asyncio.subprocess.Process) -> None:
+async def _ready(process: asyncio.subprocess.Process, log: Path) -> None:
     async with asyncio.timeout(20):
         while process.returncode is None:
             try:
@@ -131,7 +132,7 @@ async def _ready(process: asyncio.subprocess.Process) -> None:
             if reply.status == 200:
                 return
             await asyncio.sleep(0.02)
-    raise AssertionError("Envoy ended")
+    raise AssertionError(f"Envoy ended: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from serinus.errors import MeshError
 from serinus.mesh.matching import holds
@@ -28,6 +29,14 @@ from serinus.mesh.topology import (
     VirtualService,
     names,
 )
+
+
+class Target(NamedTuple):
+    """Some pods of a Service, by one of its ports; an empty subset is all of them."""
+
+    service: str
+    port: int
+    subset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +160,29 @@ def weighted(route: Route) -> tuple[Destination, ...]:
     return found if len(found) == 1 else tuple(item for item in found if item.weight)
 
 
-def services_of(topology: Topology, hosts: Iterable[VirtualHost]) -> list[Service]:
-    """Every Service that a rule of these hosts can send to, by name; weight 0 counts."""
-    found = {}
+def targets_of(topology: Topology, hosts: Iterable[VirtualHost]) -> list[Target]:
+    """Every target that a rule of these hosts can send to, in order of names.
+
+    A destination of weight 0 counts, so that a new weight needs routes alone.
+    """
+    found = set()
     for host in hosts:
         for route in host.routes:
-            targets = [*route.rule.destinations, *(m.destination for m in route.rule.mirrors)]
-            for target in targets:
-                if (service := topology.service(target.host)) is not None:
-                    found[service.name] = service
-    return [found[name] for name in sorted(found)]
+            mirrored = (mirror.destination for mirror in route.rule.mirrors)
+            for destination in (*route.rule.destinations, *mirrored):
+                found.add(target_of(topology, destination))
+    return sorted(found)
+
+
+def target_of(topology: Topology, destination: Destination) -> Target:
+    """Service, port and subset that a destination means; raises `MeshError` where there is none."""
+    service = topology.service(destination.host)
+    port = topology.port(service, destination) if service else None
+    if service is None or port is None:
+        raise MeshError(
+            f"{destination.host} is no Service with this port", where=str(destination.origin)
+        )
+    return Target(service.name, port.port, destination.subset)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from serinus.mesh import envoy
 from serinus.mesh.envoy import names
 from serinus.mesh.placement import Endpoint, Outbound, Placement, SocketAddress, Workload
 from serinus.mesh.topology import Topology
+from serinus.mesh.view import Target
 
 STABLE, CANARY = (
     Workload("web", track, {"app": "web", "version": track}) for track in ("stable", "canary")
@@ -40,7 +41,7 @@ def weighted(stable: int) -> Topology:
 
 
 def pods(resources: envoy.Resources, subset: str) -> list[tuple[str, int]]:
-    text = resources.files[names.eds_path(names.assignment(80, subset, "web"))]
+    text = resources.files[names.eds_path(names.assignment(Target("web", 80, subset)))]
     groups = json.loads(text)["resources"][0]["endpoints"]
     addresses = [
         item["endpoint"]["address"]["socket_address"]
@@ -89,7 +90,7 @@ def test_clusters_go_after_the_routes_that_named_them() -> None:
         for path, text in changes
         if path == "cds.json"
     )
-    assert first - last == {f"outbound|80|{s}|web|web/canary" for s in ("", "stable", "canary")}
+    assert first - last == {"outbound|80||web|web/canary"}
     assert after.removed(before) == ["rds/outbound.web.canary.web.json"]
 
 
@@ -115,9 +116,17 @@ def test_a_cluster_names_port_subset_service_and_source() -> None:
         for item in json.loads(resources.files["cds.json"])["resources"]
     ]
     parts = [match.groupdict() for match in found if match]
-    assert len(parts) == 9
-    assert list(parts[0].values()) == ["80", "canary", "web", "gateway", None]
-    assert list(parts[1].values()) == ["80", "canary", "web", "web", "canary"]
+    assert [list(part.values()) for part in parts] == [
+        ["80", "canary", "web", "gateway", None],
+        ["80", "stable", "web", "gateway", None],
+        ["80", "", "web", "web", "canary"],
+        ["80", "", "web", "web", "stable"],
+    ]
+
+
+def test_each_cluster_and_each_list_of_routes_is_a_watch() -> None:
+    resources = envoy.compile(weighted(90), PLACEMENT)
+    assert resources.watches == 4 + 3 + 2
 
 
 def test_the_gateway_listens_on_all_its_addresses_and_shares_no_port() -> None:

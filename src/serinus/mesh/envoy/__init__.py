@@ -14,12 +14,12 @@ from typing import Any
 from serinus.errors import MeshError
 from serinus.mesh.envoy import names
 from serinus.mesh.envoy.bootstrap import bootstrap
-from serinus.mesh.envoy.clusters import assignments, clusters
+from serinus.mesh.envoy.clusters import assignment, cluster
 from serinus.mesh.envoy.listeners import gateway_listener, outbound_listener
 from serinus.mesh.envoy.routes import route_configuration
 from serinus.mesh.placement import GATEWAY, Placement
 from serinus.mesh.topology import Topology
-from serinus.mesh.view import VirtualHost, gateway_hosts, outbound_host, services_of
+from serinus.mesh.view import VirtualHost, gateway_hosts, outbound_host, targets_of
 
 __all__ = ["Resources", "compile"]
 
@@ -46,6 +46,15 @@ class Resources:
         first = [(path, both if path == names.CDS else text) for path, text in changed]
         return [*first, (names.CDS, self.files[names.CDS])]
 
+    @property
+    def watches(self) -> int:
+        """How many files Envoy watches: each costs it one inotify instance.
+
+        Endpoints that several clusters share are watched by each of them.
+        """
+        routes = sum(path.startswith("rds/") for path in self.files)
+        return len(json.loads(self.files[names.CDS])["resources"]) + routes + 2
+
     def removed(self, before: Resources) -> list[str]:
         """Paths to delete, after all changes are written."""
         return [path for path in before.files if path not in self.files]
@@ -58,14 +67,15 @@ def compile(topology: Topology, placement: Placement) -> Resources:  # noqa: A00
     listener for a Service that is not rendered. Equal inputs give equal bytes.
     """
     routes: dict[str, dict[str, Any]] = {}
-    listeners, all_clusters, used = [], {}, {}
+    listeners, clusters, targets = [], {}, set()
 
     def proxy(name: str, source: str, hosts: list[VirtualHost]) -> None:
         routes[name] = route_configuration(name, hosts, topology, source)
-        for service in services_of(topology, hosts):
-            used[service.name] = service
-            for cluster in clusters(service, source, placement.directory):
-                all_clusters[cluster["name"]] = cluster
+        # Only what its rules name: each cluster costs a watch and a page of statistics.
+        for target in targets_of(topology, hosts):
+            targets.add(target)
+            made = cluster(topology, target, source, placement.directory)
+            clusters[made["name"]] = made
 
     if placement.gateway:
         proxy(GATEWAY, GATEWAY, gateway_hosts(topology))
@@ -82,10 +92,10 @@ def compile(topology: Topology, placement: Placement) -> Resources:  # noqa: A00
         listeners.append(outbound_listener(placement, outbound))
 
     files = {names.BOOTSTRAP: _text(bootstrap(placement))}
-    for name in sorted(used):
-        for assignment in assignments(used[name], placement.endpoints):
-            files[names.eds_path(assignment["cluster_name"])] = _resources([assignment])
-    files[names.CDS] = _resources([all_clusters[name] for name in sorted(all_clusters)])
+    for target in sorted(targets):
+        made = assignment(topology, target, placement.endpoints)
+        files[names.eds_path(made["cluster_name"])] = _resources([made])
+    files[names.CDS] = _resources([clusters[name] for name in sorted(clusters)])
     for name, configuration in routes.items():
         files[names.rds_path(name)] = _resources([configuration])
     files[names.LDS] = _resources(listeners)

@@ -1,80 +1,41 @@
 """Compiles Services and their policies into clusters, and pods into their endpoints.
 
-Enters: `Service` records, a source and the placement's pods. Leaves: Envoy's Cluster and
+Enters: the topology, what a source can reach, the placement's pods. Leaves: Envoy's Cluster and
 ClusterLoadAssignment messages as JSON values. Called by `serinus.mesh.envoy.compile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from serinus.mesh.envoy import names
 from serinus.mesh.placement import Endpoint
 from serinus.mesh.topology import (
     ConnectionPool,
-    Labels,
     LoadBalancer,
     OutlierDetection,
     Service,
-    ServicePort,
+    Subset,
+    Topology,
     TrafficPolicy,
 )
+from serinus.mesh.view import Target
 
 
-def clusters(service: Service, source: str, directory: str) -> Iterator[dict[str, Any]]:
-    """All clusters by which a source reaches a Service: all its pods, then each subset."""
-    for port in service.ports:
-        yield _cluster(service, port, "", service.policy, source, directory)
-        for subset in service.subsets:
-            yield _cluster(service, port, subset.name, subset.policy, source, directory)
-
-
-def assignments(service: Service, pods: Iterable[Endpoint]) -> Iterator[dict[str, Any]]:
-    """The endpoints of a Service and of each of its subsets, by address."""
-    pods = sorted(pods, key=lambda pod: pod.address)
-    for port in service.ports:
-        yield _assignment(service, port, "", (), pods)
-        for subset in service.subsets:
-            yield _assignment(service, port, subset.name, subset.labels, pods)
-
-
-def _assignment(
-    service: Service, port: ServicePort, subset: str, labels: Labels, pods: Iterable[Endpoint]
-) -> dict[str, Any]:
-    wanted = {*service.selector, *labels}
-    endpoints = []
-    for pod in pods:
-        target = port.target if isinstance(port.target, int) else pod.ports.get(port.target)
-        # A Service without a selector has no pods of its own.
-        if target is None or not service.selector or not wanted <= set(pod.labels.items()):
-            continue
-        address = {"socket_address": {"address": pod.address, "port_value": target}}
-        endpoints.append({"endpoint": {"address": address}})
-    return names.typed(
-        "config.endpoint.v3.ClusterLoadAssignment",
-        cluster_name=names.assignment(port.port, subset, service.name),
-        endpoints=[{"lb_endpoints": endpoints}] if endpoints else [],
-    )
-
-
-def _cluster(
-    service: Service,
-    port: ServicePort,
-    subset: str,
-    policy: TrafficPolicy,
-    source: str,
-    folder: str,
-) -> dict[str, Any]:
-    assignment = names.assignment(port.port, subset, service.name)
-    pool = policy.pool or ConnectionPool()
+def cluster(topology: Topology, target: Target, source: str, directory: str) -> dict[str, Any]:
+    """The cluster by which a source reaches a target."""
+    policy, pool = _policy(topology, target), ConnectionPool()
+    if policy.pool is not None:
+        pool = policy.pool
+    assigned = names.assignment(target)
     return names.typed(
         "config.cluster.v3.Cluster",
-        name=names.cluster(port.port, subset, service.name, source),
+        name=names.cluster(target, source),
         type="EDS",
         eds_cluster_config={
-            "eds_config": names.source_file(folder, names.eds_path(assignment)),
-            "service_name": assignment,
+            "eds_config": names.source_file(directory, names.eds_path(assigned)),
+            "service_name": assigned,
         },
         connect_timeout=names.duration(pool.connect_timeout),
         circuit_breakers={"thresholds": [_thresholds(pool)]},
@@ -83,6 +44,36 @@ def _cluster(
         common_lb_config=_panic(policy.outlier),
         **_load_balancer(policy.load_balancer or LoadBalancer()),
     )
+
+
+def assignment(topology: Topology, target: Target, pods: Iterable[Endpoint]) -> dict[str, Any]:
+    """The endpoints of a target, by address: pods with the labels of Service and subset."""
+    service, subset = _found(topology, target)
+    wanted = {*service.selector, *(subset.labels if subset else ())}
+    port = next(port for port in service.ports if port.port == target.port)
+    endpoints = []
+    for pod in sorted(pods, key=lambda pod: pod.address):
+        number = port.target if isinstance(port.target, int) else pod.ports.get(port.target)
+        # A Service without a selector has no pods of its own.
+        if number is None or not service.selector or not wanted <= set(pod.labels.items()):
+            continue
+        address = {"socket_address": {"address": pod.address, "port_value": number}}
+        endpoints.append({"endpoint": {"address": address}})
+    return names.typed(
+        "config.endpoint.v3.ClusterLoadAssignment",
+        cluster_name=names.assignment(target),
+        endpoints=[{"lb_endpoints": endpoints}] if endpoints else [],
+    )
+
+
+def _found(topology: Topology, target: Target) -> tuple[Service, Subset | None]:
+    service = next(item for item in topology.services if item.name == target.service)
+    return service, next((s for s in service.subsets if s.name == target.subset), None)
+
+
+def _policy(topology: Topology, target: Target) -> TrafficPolicy:
+    service, subset = _found(topology, target)
+    return subset.policy if subset else service.policy
 
 
 def _thresholds(pool: ConnectionPool) -> dict[str, int]:

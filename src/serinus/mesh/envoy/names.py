@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from serinus.mesh.view import Target
+
 CDS: Final = "cds.json"
 LDS: Final = "lds.json"
 BOOTSTRAP: Final = "bootstrap.json"
@@ -31,14 +33,14 @@ def typed(kind: str, /, **fields: Any) -> dict[str, Any]:
     return {"@type": f"{TYPE}envoy.{kind}", **{k: v for k, v in fields.items() if v is not None}}
 
 
-def cluster(port: int, subset: str, service: str, source: str) -> str:
-    """Name of the cluster by which a source reaches a subset (empty: all pods) of a Service."""
-    return f"outbound|{port}|{subset}|{service}|{source}"
+def cluster(target: Target, source: str) -> str:
+    """Name of the cluster by which a source reaches a target."""
+    return f"{assignment(target)}|{source}"
 
 
-def assignment(port: int, subset: str, service: str) -> str:
-    """Name of a subset's endpoints, shared by all sources."""
-    return f"outbound|{port}|{subset}|{service}"
+def assignment(target: Target) -> str:
+    """Name of a target's endpoints, shared by all sources."""
+    return f"outbound|{target.port}|{target.subset}|{target.service}"
 
 
 def outbound(source: str, service: str) -> str:

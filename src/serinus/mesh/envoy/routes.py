@@ -22,7 +22,7 @@ from serinus.mesh.topology import (
     StringMatch,
     Topology,
 )
-from serinus.mesh.view import Route, VirtualHost, merged_headers, weighted
+from serinus.mesh.view import Route, VirtualHost, merged_headers, target_of, weighted
 
 FAULT: Final = "envoy.filters.http.fault"
 _CODES: Final = {
@@ -149,13 +149,8 @@ def _action(route: Route, topology: Topology, source: str, default: str) -> dict
     return out
 
 
-def _cluster(topology: Topology, target: Destination, source: str) -> str:
-    service = topology.service(target.host)
-    port = topology.port(service, target) if service else None
-    if service is None or port is None:
-        # `istio.read` refuses such a rule.
-        raise AssertionError(f"no Service or port for {target.origin}")
-    return names.cluster(port.port, target.subset, service.name, source)
+def _cluster(topology: Topology, destination: Destination, source: str) -> str:
+    return names.cluster(target_of(topology, destination), source)
 
 
 def _weighted(topology: Topology, target: Destination, source: str) -> dict[str, Any]:
