@@ -1,0 +1,15 @@
+from serinus.local import draws
+
+TEXT = """# HELP serinus_assignments_total Draws made at the gateway, seen by app-frontend.
+# TYPE serinus_assignments_total counter
+serinus_assignments_total{app="app-frontend",epoch="7",track="canary",weight="10"} 12.0
+serinus_assignments_total{app="app-frontend",epoch="7",track="canary",weight="25"} 3.0
+serinus_assignments_total{app="app-frontend",epoch="6",track="canary",weight="10"} 99.0
+serinus_assignments_created{app="app-frontend",epoch="7",track="canary",weight="10"} 1.7e9
+serinus_other_total{epoch="7",track="canary"} 5.0
+"""
+
+
+def test_draws_of_one_epoch_whatever_their_weight():
+    assert list(draws.parse(TEXT, 7)) == [("canary", 12), ("canary", 3)]
+    assert list(draws.parse(TEXT, 8)) == []
