@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("load.lua")
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,21 @@ class Result:
 
 def run(
     url: str,
-    bodies: Path,
+    bodies: Path | None,
     connections: int,
     seconds: float,
     cores: str = "1",
     headers: dict[str, str] | None = None,
 ) -> Result:
-    """POST the lines of `bodies` to `url`; raises CalledProcessError when wrk fails."""
+    """POST the lines of `bodies` to `url`, or GET it without; CalledProcessError when wrk fails."""
+    script = FOLDER / ("get.lua" if bodies is None else "post.lua")
     command = ["taskset", "-c", cores, "wrk", "-t", "1", "-c", str(connections)]
-    command += ["-d", f"{max(1, round(seconds))}s", "-s", str(SCRIPT)]
+    command += ["-d", f"{max(1, round(seconds))}s", "-s", str(script)]
     for name, value in (headers or {}).items():
         command += ["-H", f"{name}: {value}"]
+    arguments = [] if bodies is None else ["--", str(bodies)]
     output = subprocess.run(
-        [*command, url, "--", str(bodies)], check=True, capture_output=True, text=True
+        [*command, url, *arguments], check=True, capture_output=True, text=True
     ).stdout
     line = next(line for line in output.splitlines() if line.startswith("RESULT "))
     found = json.loads(line.removeprefix("RESULT "))
