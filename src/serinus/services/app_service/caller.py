@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
+import time
 from typing import Final, cast
 
 from starlette.requests import Request
@@ -87,8 +88,11 @@ class Caller:
         return self.user is not None and hmac.compare_digest(self.origin.unit, review.unit)
 
     def new_review_id(self) -> str:
-        """A fresh id: 32 hexadecimal digits."""
-        return secrets.token_hex(16)
+        """A fresh id: 32 hexadecimal digits, 80 bits of them random.
+
+        It starts with the time, so that new rows are neighbours in the store's index.
+        """
+        return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def not_authenticated(detail: str) -> ProblemError:

@@ -6,8 +6,9 @@ Enters: outcomes from the routes; the store, asked at each scrape. Leaves: the s
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import get_args
+from typing import Final, get_args
 
 from prometheus_client import Gauge
 
@@ -16,6 +17,8 @@ from serinus.contracts.api import FeedbackAction, Sentiment
 from serinus.contracts.routing import CANARY, STABLE, Enrolment, Trigger
 from serinus.services.app_service.store.base import FeedbackGiven, Store, StoreUnavailableError
 from serinus.services.chassis.telemetry import Telemetry
+
+SCRAPE_SECONDS: Final = 2.0
 
 _LOG = logging.getLogger("serinus.metrics")
 
@@ -65,10 +68,12 @@ class ServiceMetrics:
     async def refresh(self) -> None:
         """Read the gauges from the store; keeps the last values while it doesn't answer."""
         try:
-            awaiting = await self._store.awaiting_feedback()
-            size = await self._store.size()
-        except StoreUnavailableError as error:
-            _LOG.warning("the store's gauges are out of date", extra={"reason": error.reason})
+            # A scrape that waits for a dead database would lose every other series too.
+            async with asyncio.timeout(SCRAPE_SECONDS):
+                awaiting = await self._store.awaiting_feedback()
+                size = await self._store.size()
+        except (StoreUnavailableError, TimeoutError) as error:
+            _LOG.warning("the store's gauges are out of date", extra={"reason": repr(error)})
             return
         self._tracks |= awaiting.keys()
         for track in self._tracks:

@@ -45,6 +45,7 @@ Connection = AsyncConnection[tuple[Any, ...]]
 _LOG = logging.getLogger("serinus.store")
 MAX_CONNECTIONS: Final = 10
 POOL_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 2.0
 OPEN_SECONDS: Final = 60.0
 _CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
@@ -230,9 +231,12 @@ class PostgresStore:
             await connection.execute("SELECT 1")
 
         try:
-            await self._run(ask)
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._run(ask)
         except StoreUnavailableError as error:
             return error.reason
+        except TimeoutError:
+            return f"the database doesn't answer within {CHECK_SECONDS:g} s"
         return None
 
     async def submit(self, review: NewReview) -> StoredReview:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from serinus.services.app_service.store.base import StoreUnavailableError
@@ -79,4 +81,7 @@ async def test_a_store_that_refuses_does_not_break_the_scrape(
         raise StoreUnavailableError("locked", 1)
 
     monkeypatch.setattr(sqlite_client.store, "awaiting_feedback", refuse)
+    assert b"serinus_build_info" in await sqlite_client.telemetry.scrape()
+    monkeypatch.setattr("serinus.services.app_service.metrics.SCRAPE_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_client.store, "awaiting_feedback", asyncio.Event().wait)
     assert b"serinus_build_info" in await sqlite_client.telemetry.scrape()
