@@ -39,7 +39,7 @@ def configuration(index: Index) -> str:
         "receivers": receivers,
         "inhibit_rules": inhibitions,
     }
-    return HEADER + yaml.safe_dump(config, sort_keys=False, width=200)
+    return HEADER + yaml.dump(config, Dumper=yaml.CSafeDumper, sort_keys=False, width=200)
 
 
 def smarthosts(index: Index) -> tuple[str, ...]:

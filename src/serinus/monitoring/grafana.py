@@ -48,8 +48,10 @@ def files(index: Index, *, folder: str, prometheus: str) -> dict[str, str]:
         ],
     }
     made = {
-        "provisioning/datasources/serinus.yaml": HEADER + yaml.safe_dump(source, sort_keys=False),
-        "provisioning/dashboards/serinus.yaml": HEADER + yaml.safe_dump(provider, sort_keys=False),
+        "provisioning/datasources/serinus.yaml": HEADER
+        + yaml.dump(source, Dumper=yaml.CSafeDumper, sort_keys=False),
+        "provisioning/dashboards/serinus.yaml": HEADER
+        + yaml.dump(provider, Dumper=yaml.CSafeDumper, sort_keys=False),
     }
     for item in index.of("ConfigMap"):
         if LABEL in item.labels:

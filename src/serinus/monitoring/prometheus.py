@@ -37,7 +37,7 @@ def configuration(
     }
     if alertmanager:
         config["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]}
-    return HEADER + yaml.safe_dump(config, sort_keys=False, width=200)
+    return HEADER + yaml.dump(config, Dumper=yaml.CSafeDumper, sort_keys=False, width=200)
 
 
 def target_file(job_name: str) -> str:
@@ -51,7 +51,8 @@ def rules(index: Index) -> Iterator[tuple[str, str]]:
         groups = list(_groups(item))
         yield (
             f"{item.namespace}-{item.name}.yaml",
-            HEADER + yaml.safe_dump({"groups": groups}, sort_keys=False, width=200),
+            HEADER
+            + yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, sort_keys=False, width=200),
         )
 
 
