@@ -132,7 +132,7 @@ async def _ready(process: asyncio.subprocess.Process, log: Path) -> None:
             if reply.status == 200:
                 return
             await asyncio.sleep(0.02)
-    raise AssertionError(f"Envoy ended: {log.read_text(encoding='utf-8')[-2000:]}")
+    raise AssertionError(f"Envoy ended, see {log}")
 
 
 @asynccontextmanager
