@@ -285,7 +285,17 @@ def test_what_cannot_be_published(tmp_path: Path, store: Path) -> None:
         registry.publish(tmp_path / "trained", str(store))
 
 
-def test_what_is_published_can_be_read_by_others(store: Path) -> None:
-    for folder, _, files in os.walk(store / "reviews/v1"):
-        assert Path(folder).stat().st_mode & 0o055 == 0o055
-        assert all((Path(folder) / name).stat().st_mode & 0o044 == 0o044 for name in files)
+def test_others_can_read_what_is_published_and_fetched(tmp_path: Path, store: Path) -> None:
+    fetched = registry.fetch(str(store), "reviews", "v1", tmp_path / "cache").folder
+    for root in (store / "reviews/v1", fetched):
+        for folder, _, files in os.walk(root):
+            assert Path(folder).stat().st_mode & 0o055 == 0o055
+            assert all((Path(folder) / name).stat().st_mode & 0o044 == 0o044 for name in files)
+
+
+def test_a_cache_that_is_complete_may_be_read_only(tmp_path: Path, store: Path) -> None:
+    cache = tmp_path / "cache"
+    registry.fetch(str(store), "reviews", "v1", cache)
+    (cache / "reviews/.v1.lock").unlink()
+    assert registry.fetch("/nowhere", "reviews", "v1", cache).result == "hit"
+    assert left(cache) == ["v1"]

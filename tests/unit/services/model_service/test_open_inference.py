@@ -41,11 +41,13 @@ async def test_server_and_health(client: Any, path: str, found: dict[str, Any]) 
 
 
 @pytest.mark.parametrize("path", ["/v2/models/reviews", "/v2/models/reviews/versions/v1"])
-async def test_model_metadata(client: Any, path: str) -> None:
+async def test_model_metadata(client: Any, engine: Any, path: str) -> None:
     found = (await client.call("GET", path)).json()
     assert found["versions"] == ["v1"]
     assert found["inputs"] == [{"name": "text", "datatype": "BYTES", "shape": [-1]}]
     assert [output["name"] for output in found["outputs"]] == ["label", "confidence"]
+    assert found["parameters"]["manifest"]["digest"] == engine.manifest.digest
+    assert found["parameters"]["manifest"]["labels"] == ["negative", "positive"]
 
 
 async def test_a_stopping_server_is_not_ready(client: Any, chassis: Any) -> None:

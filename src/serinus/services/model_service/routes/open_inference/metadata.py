@@ -24,7 +24,7 @@ async def server(request: Request) -> Response:
 
 
 async def model(request: Request) -> Response:
-    """The model's inputs and outputs; `parameters` name the artifact and its labels."""
+    """The model's inputs and outputs; `parameters.manifest` is the artifact's manifest."""
     manifest = named(request).manifest
     return json_response(
         {
@@ -36,7 +36,7 @@ async def model(request: Request) -> Response:
                 {"name": LABEL, "datatype": "BYTES", "shape": [-1]},
                 {"name": CONFIDENCE, "datatype": "FP64", "shape": [-1]},
             ],
-            "parameters": {"digest": manifest.digest, "labels": manifest.labels},
+            "parameters": {"manifest": manifest},
         }
     )
 
