@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.support.monitoring import rendered
 
 from serinus.local import monitoring
@@ -145,3 +147,19 @@ spec: {selector: {matchLabels: {app: app-service}}, endpoints: [{port: http-metr
     assert written() == ["127.20.7.10:9090"]
     target.publish(plan(tmp_path, manifest), [row("a", "stopping")])
     assert written() == []
+
+
+def test_the_waits_add_up_to_less_than_the_goal() -> None:
+    """Scrape, evaluate, wait, gather: a fault in the canary is mailed within 15 s."""
+    found = yaml.safe_load(files("serinus.local").joinpath("values.yaml").read_text())["monitoring"]
+
+    def seconds(text: str) -> int:
+        return int(text.removesuffix("s"))
+
+    each = seconds(found["scrapeInterval"]) + seconds(found["evaluationInterval"])
+    alerts = ("ServiceDown", "CanaryErrors", "CanaryLatency", "ModelNotLoaded")
+    wait = max(seconds(found["alerts"][name]["for"]) for name in alerts)
+    assert each + wait + seconds(found["alertmanager"]["groupWait"]) < 15
+    # A dead service must be known before its consequences fire.
+    dead = seconds(found["alerts"]["ServiceDown"]["for"])
+    assert all(seconds(found["alerts"][name]["for"]) > dead for name in ("CanaryErrors",))
