@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -84,15 +85,22 @@ def render(
     )
 
 
-def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The chart's defaults with `values` over them: what a template sees as `.Values`."""
+@contextmanager
+def defaults(chart: Path) -> Iterator[Callable[[Mapping[str, Any]], dict[str, Any]]]:
+    """Load a chart once, to lay several values over its defaults; see `coalesce`."""
     import helm_python
 
     try:
         with helm_python.Chart.load(chart) as loaded:
-            return loaded.merge_values(dict(values))
+            yield lambda values: loaded.merge_values(dict(values))
     except helm_python.HelmError as error:
         raise _chart_error(chart, error) from error
+
+
+def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The chart's defaults with `values` over them: what a template sees as `.Values`."""
+    with defaults(chart) as laid_over:
+        return laid_over(values)
 
 
 def _chart_error(chart: Path, error: Exception) -> ChartError:

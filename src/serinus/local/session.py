@@ -139,11 +139,12 @@ def prepare(
     chart = Path(settings.chart)
     overlay = overlay_of(space)
     below = merge(_packaged(), _generated(space, settings), settings.values)
-    whole = helm.coalesce(chart, merge(below, overlay))
-    overlay = rollout.settle(overlay, whole)
-    if change is not None:
-        overlay = change(overlay, helm.coalesce(chart, merge(below, overlay)))
-    values = merge(below, overlay)
+    with helm.defaults(chart) as laid_over:
+        overlay = rollout.settle(overlay, laid_over(merge(below, overlay)))
+        if change is not None:
+            overlay = change(overlay, laid_over(merge(below, overlay)))
+        values = merge(below, overlay)
+        whole = laid_over(values)
     rendered = helm.render(chart, values)
     index = Index.parse(rendered.manifest)
     ignored = effects.without_effect(index)
@@ -159,7 +160,7 @@ def prepare(
     said = tuple(_overruled(settings.values, overlay))
     return Prepared(
         plan,
-        helm.coalesce(chart, values),
+        whole,
         overlay,
         settings,
         rendered.notes,

@@ -64,6 +64,15 @@ def test_coalesce_adds_defaults(chart):
     }
 
 
+def test_defaults_stay_the_same_from_use_to_use(chart):
+    with helm.defaults(chart) as laid_over:
+        assert laid_over({"greeting": "one", "kept": {"a": None}}) == {
+            "greeting": "one",
+            "kept": {"b": 2},
+        }
+        assert laid_over({}) == {"greeting": "hello", "kept": {"a": 1, "b": 2}}
+
+
 def test_merge_is_deep_and_keeps_null():
     low = {"a": {"b": 1, "c": [1]}, "d": 1}
     assert values.merge(low, {"a": {"b": None, "c": [2]}}, {"d": {"e": 2}}) == {
