@@ -23,5 +23,5 @@ def test_no_trials_say_nothing() -> None:
 
 @pytest.mark.parametrize(("k", "n", "level"), [(-1, 3, 0.95), (4, 3, 0.95), (1, 3, 1.0)])
 def test_impossible_counts_are_refused(k: int, n: int, level: float) -> None:
-    with pytest.raises(ValueError, match="trials|level"):
+    with pytest.raises(ValueError, match=r"trials|level"):
         wilson(k, n, level)

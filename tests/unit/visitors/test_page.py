@@ -8,7 +8,8 @@ from serinus.errors import SerinusError
 from serinus.visitors.page import read
 
 HTML = """
-<link rel="stylesheet" href="/assets/canary/abc/app.css"><script src="/assets/canary/d/app.js"></script>
+<link rel="stylesheet" href="/assets/canary/abc/app.css">
+<script src="/assets/canary/d/app.js"></script>
 <p data-sentiment="negative">negative</p><img src="/exposures/page.gif" alt="">
 <form action="/reviews/r1/feedback" method="post">
   <input type="hidden" name="csrf_token" value="t&amp;1"><input name="note" value="seen">
