@@ -93,7 +93,7 @@ async def test_cut_connections_are_replaced_without_an_error(url: str) -> None:
 async def test_a_stopped_server_refuses_and_a_started_one_serves(
     own_server: postgres.Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serinus.services.app_service.store.postgres.POOL_SECONDS", 0.5)
+    monkeypatch.setattr("serinus.services.app_service.store.pool.POOL_SECONDS", 0.5)
     async with opened(own_server.create()) as store:
         new = review()
         await store.submit(new)
@@ -153,8 +153,8 @@ async def test_erasure_and_feedback_at_once_leave_no_trace(url: str) -> None:
 async def test_an_unreachable_database_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("serinus.services.app_service.store.postgres.OPEN_SECONDS", 0.0)
-    monkeypatch.setattr("serinus.services.app_service.store.postgres.POOL_SECONDS", 0.3)
+    monkeypatch.setattr("serinus.services.app_service.store.pool.OPEN_SECONDS", 0.0)
+    monkeypatch.setattr("serinus.services.app_service.store.pool.POOL_SECONDS", 0.3)
     store = PostgresStore("postgresql://me:hunter2@127.0.0.1:1/reviews")
     with pytest.raises(StoreError) as caught:
         await store.open()

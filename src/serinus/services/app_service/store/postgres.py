@@ -3,28 +3,19 @@
 Enters: see `base`. Leaves: rows, committed before a method returns. Each method is one statement
 or one short transaction on a pooled connection. Needs PostgreSQL 13 or later.
 
-A lost connection is tried once more on a new one: every method may be repeated, because reviews
-come with their id, predictions and feedback are the same the second time, and exposures are
-unique.
+Every method may be repeated after a lost connection, which `pool` does once: reviews come with
+their id, predictions and feedback are the same the second time, and exposures are unique.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
-
-import psycopg
-from psycopg import AsyncConnection, errors
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from typing import Any, Final
 
 from serinus.contracts.api import Feedback, FeedbackAction, Sentiment
 from serinus.contracts.routing import Trigger
-from serinus.errors import StoreError
 from serinus.services.app_service.store import migrate, rows
 from serinus.services.app_service.store.base import (
     START,
@@ -38,15 +29,9 @@ from serinus.services.app_service.store.base import (
     StoredReview,
     StoreUnavailableError,
 )
+from serinus.services.app_service.store.pool import Connection, Pool
 
-T = TypeVar("T")
-Connection = AsyncConnection[tuple[Any, ...]]
-
-_LOG = logging.getLogger("serinus.store")
-MAX_CONNECTIONS: Final = 10
-POOL_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 2.0
-OPEN_SECONDS: Final = 60.0
 _CURSOR = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 _INSERT_REVIEW: Final = """
@@ -181,44 +166,16 @@ class PostgresStore:
     """The event store of a database; `url` is a libpq connection string."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._where = f"{parts.hostname or 'local socket'}{parts.path}"
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            url, min_size=1, max_size=MAX_CONNECTIONS, timeout=POOL_SECONDS, open=False,
-            kwargs={"autocommit": True, "application_name": "serinus-app-service"},
-            configure=_configure, num_workers=2,
-        )  # fmt: skip
+        self._pool = Pool(url)
 
     async def open(self) -> None:
         """See `base.Store.open`; waits up to a minute for a database that is still starting."""
-        deadline = asyncio.get_running_loop().time() + OPEN_SECONDS
-        await self._pool.open()
-        while True:
-            try:
-                async with self._pool.connection() as connection:
-                    known = migrate.known("postgres")
-                    await migrate.migrate_postgres(connection, known, self._where)
-                return
-            except (PoolTimeout, psycopg.OperationalError) as error:
-                if asyncio.get_running_loop().time() < deadline:
-                    _LOG.warning("waiting for the database", extra={"where": self._where})
-                    continue
-                await self._pool.close()
-                raise StoreError(
-                    f"the event store cannot be reached: {error}",
-                    where=self._where,
-                    remedy="Check DATABASE_URL and that PostgreSQL accepts connections.",
-                ) from error
-            except psycopg.Error as error:
-                await self._pool.close()
-                raise StoreError(
-                    f"the event store cannot be migrated: {error}",
-                    where=self._where,
-                    remedy="The user of DATABASE_URL must own its database.",
-                ) from error
-            except StoreError:
-                await self._pool.close()
-                raise
+
+        async def work(connection: Connection) -> None:
+            known = migrate.known("postgres")
+            await migrate.migrate_postgres(connection, known, self._pool.where)
+
+        await self._pool.open(work)
 
     async def close(self) -> None:
         """See `base.Store.close`."""
@@ -232,7 +189,7 @@ class PostgresStore:
 
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                await self._run(ask)
+                await self._pool.run(ask)
         except StoreUnavailableError as error:
             return error.reason
         except TimeoutError:
@@ -251,7 +208,7 @@ class PostgresStore:
                         return StoredReview(*row)
                 # What was in the way was erased in between: so there is room now.
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def finish(self, review_id: str, outcome: Outcome) -> tuple[StoredReview | None, bool]:
         """See `base.Store.finish`."""
@@ -264,7 +221,7 @@ class PostgresStore:
                 return _review(row), True
             return _review(await _one(connection, _BY_ID, (review_id,))), False
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def review(self, review_id: str) -> StoredReview | None:
         """See `base.Store.review`."""
@@ -272,7 +229,7 @@ class PostgresStore:
         async def work(connection: Connection) -> StoredReview | None:
             return _review(await _one(connection, _BY_ID, (review_id,)))
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def give_feedback(
         self, review_id: str, action: FeedbackAction, sentiment: Sentiment | None, origin: Origin
@@ -301,7 +258,7 @@ class PostgresStore:
             feedback = Feedback(action, meant, given[0])
             return FeedbackGiven(feedback, review.service_track, True, first)
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def expose(self, trigger: Trigger, origin: Origin) -> bool:
         """See `base.Store.expose`."""
@@ -314,7 +271,7 @@ class PostgresStore:
                 await connection.execute(_ENROL, parameters)
                 return await _one(connection, _EXPOSE, parameters) is not None
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def erase(self, unit: bytes) -> int:
         """See `base.Store.erase`."""
@@ -327,7 +284,7 @@ class PostgresStore:
                     counts.append((await connection.execute(statement, parameters)).rowcount)
             return counts[0]
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def interrupt(self, older_than_seconds: float) -> int:
         """See `base.Store.interrupt`."""
@@ -336,7 +293,7 @@ class PostgresStore:
             values = (rows.INTERRUPTED, older_than_seconds)
             return (await connection.execute(_INTERRUPT, values)).rowcount
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def awaiting_feedback(self) -> dict[str, int]:
         """See `base.Store.awaiting_feedback`."""
@@ -344,7 +301,7 @@ class PostgresStore:
         async def work(connection: Connection) -> dict[str, int]:
             return dict(await (await connection.execute(_AWAITING)).fetchall())
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def size(self) -> Size:
         """See `base.Store.size`; PostgreSQL doesn't tell how large its volume is."""
@@ -353,7 +310,7 @@ class PostgresStore:
             row = await _one(connection, _SIZE)
             return Size(row[0] if row else 0, None)
 
-        return await self._run(work)
+        return await self._pool.run(work)
 
     async def events_since(self, cursor: str = START, limit: int = 1_000) -> Events:
         """See `base.Store.events_since`; a cursor is a transaction and a number within it."""
@@ -380,39 +337,7 @@ class PostgresStore:
             events = [made for _, made in found[:limit]]
             return Events(events, events[-1].cursor if events else cursor)
 
-        return await self._run(work)
-
-    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do `work` on a pooled connection; once more when the connection turns out dead."""
-        for attempt in (1, 2):
-            try:
-                async with self._pool.connection() as connection:
-                    try:
-                        return await work(connection)
-                    except (errors.DeadlockDetected, errors.SerializationFailure):
-                        if attempt == 2:
-                            raise
-                    except psycopg.OperationalError:
-                        if attempt == 2 or not connection.broken:
-                            raise
-                # Where one connection is dead, those beside it in the pool probably are too.
-                await self._pool.check()
-            except PoolTimeout as error:
-                raise StoreUnavailableError("the event store is out of reach", 5) from error
-            except errors.DiskFull as error:
-                raise StoreUnavailableError("the event store is full", 30) from error
-            except errors.ReadOnlySqlTransaction as error:
-                raise StoreUnavailableError("the event store is read-only", 10) from error
-            except psycopg.OperationalError as error:
-                _LOG.warning("the database refuses", extra={"error": repr(error)})
-                raise StoreUnavailableError("the event store doesn't answer", 5) from error
-        raise AssertionError("unreachable")
-
-
-async def _configure(connection: Connection) -> None:
-    await connection.execute("SET timezone = 'UTC'")
-    await connection.execute("SET statement_timeout = '15s'")
-    await connection.execute("SET lock_timeout = '5s'")
+        return await self._pool.run(work)
 
 
 def _review(row: tuple[Any, ...] | None) -> StoredReview | None:
