@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,18 +89,26 @@ def up(
         return
     began = time.monotonic()
     progress = Progress(console, "ready")
-    with progress.running():
-        system = session.up(
-            space, asked, progress.show, lambda line: console.print(line, highlight=False)
-        )
-    show_addresses(console, system, time.monotonic() - began)
     if foreground:
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with progress.running():
+            system = session.up(
+                space, asked, progress.show, lambda line: console.print(line, highlight=False)
+            )
+        show_addresses(console, system, time.monotonic() - began)
+        if foreground:
             console.print("Ctrl-C stops everything")
             session.follow(space)
-        with progress.running():
-            session.down(space, progress.show)
+    except KeyboardInterrupt:
+        if not foreground:
+            console.print("what was started goes on: `serinus status` shows it, `down` ends it")
+            raise
+    finally:
+        if foreground:
+            progress = Progress(console, "stopped")
+            with progress.running():
+                session.down(space, progress.show)
 
 
 def show_addresses(console: Console, system: System, seconds: float) -> None:
@@ -173,7 +180,7 @@ def status(state: Path | None, as_json: bool) -> None:
         console.print(table(rows))
         show_rest(console, session.running(state))
     if any(row.state != "ready" for row in rows):
-        sys.exit(1)
+        raise click.exceptions.Exit(1)
 
 
 def show_rest(console: Console, system: System) -> None:
