@@ -178,7 +178,8 @@ def status(state: Path | None, as_json: bool) -> None:
     else:
         console = Console()
         console.print(table(rows))
-        show_rest(console, session.running(state))
+        if session.in_force(space):
+            show_rest(console, session.running(state))
     if any(row.state != "ready" for row in rows):
         raise click.exceptions.Exit(1)
 

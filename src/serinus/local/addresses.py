@@ -55,7 +55,7 @@ def candidates(state: Path) -> Iterable[str]:
     digest = hashlib.sha256(os.fsencode(state)).digest()
     start = int.from_bytes(digest[:4], "big")
     for step in range(32):
-        number = (start + step) % (80 * 256)
+        number = (start + step) % (96 * 256)
         yield f"127.{16 + number // 256}.{number % 256}"
 
 

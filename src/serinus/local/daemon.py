@@ -107,6 +107,12 @@ class Server:
                 await self._answer(msgspec.json.decode(line, type=Request), writer)
         except SerinusError as error:
             await _send(writer, Reply(error=Failure(error.what, error.where, error.remedy)))
+        except msgspec.MsgspecError as error:
+            failure = Failure(
+                f"the supervisor does not understand this command: {error}",
+                remedy="another version of Serinus started it: `serinus down`, then `serinus up`",
+            )
+            await _send(writer, Reply(error=failure))
         except (ConnectionError, asyncio.CancelledError):
             pass  # the command went away; what it asked for goes on
         except Exception as error:

@@ -233,7 +233,13 @@ def rows(space: Workspace) -> list[Row]:
 def running(state: Path | None = None) -> System:
     """The system that runs in a state directory; raises `LocalRunError` when none does."""
     space = _running(workspace(state))
-    plan = decode(space.path("plan.json").read_bytes())
+    plan = in_force(space)
+    if plan is None:
+        raise LocalRunError(
+            "the system is just being started",
+            where=str(space.root),
+            remedy="`serinus status` shows how far it is",
+        )
     values = yaml.safe_load(space.path("values.yaml").read_text(encoding="utf-8"))
     return _system(space, plan, values)
 

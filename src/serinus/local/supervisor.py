@@ -27,7 +27,7 @@ from serinus.local.workspace import RUN_VARIABLE, Workspace
 
 _LOG = logging.getLogger(__name__)
 
-DRAIN: Final = 0.3
+DRAIN: Final = 1.0
 """Seconds between a pod's leaving Envoy's endpoints and its SIGTERM."""
 PATIENCE: Final = 90.0
 """Seconds that new processes may take to get ready."""

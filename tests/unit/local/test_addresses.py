@@ -16,7 +16,7 @@ def test_the_same_directory_has_the_same_blocks_and_others_have_others():
     for block in first:
         words = block.split(".")
         assert words[0] == "127"
-        assert 16 <= int(words[1]) < 96
+        assert 16 <= int(words[1]) < 112
 
 
 def test_a_block_in_which_something_listens_is_passed_over():
