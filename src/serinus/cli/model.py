@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from serinus.cli.bring import bring
 from serinus.cli.dataset import dataset
 from serinus.clients import registry as registries
 from serinus.contracts.artifact import Manifest
@@ -185,6 +186,7 @@ def promote(version: str, registry: str, name: str, track: str) -> None:
     click.echo(f"        model:\n          name: {name}\n          version: {version}")
 
 
+model.add_command(bring)
 model.add_command(dataset)
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 from serinus.errors import MissingDependencyError, ModelError
 from serinus.model.artifact import Manifest
 
+FILE: Final = "model.onnx"
 STRING: Final = "tensor(string)"
 FLOATS: Final = ("tensor(float)", "tensor(double)")
 
@@ -30,7 +31,7 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
 
     input: str
     output: str
-    file: str = "model.onnx"
+    file: str = FILE
 
 
 class OnnxEngine:
@@ -54,7 +55,7 @@ class OnnxEngine:
         settings = onnxruntime.SessionOptions()
         # One process per replica has one core; more threads would only compete.
         settings.intra_op_num_threads = settings.inter_op_num_threads = 1
-        settings.log_severity_level = 3
+        settings.log_severity_level = 4  # what it says is raised below
         try:
             self._session = onnxruntime.InferenceSession(
                 str(folder / options.file), settings, providers=["CPUExecutionProvider"]
