@@ -1,0 +1,310 @@
+"""Monitors, rules and mails of the chart; relabeling is carried out as Prometheus would."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from serinus.errors import ChartError
+from serinus.manifests import Index
+from tests.chart.support import APPS, NAMESPACE, one, render, selected
+
+MAIL = {"recipient": "you@example.org", "smarthost": "mail.example.org:587"}
+
+
+def monitoring(**values: Any) -> dict[str, Any]:
+    return {"monitoring": values}
+
+
+def relabel(rules: list[Mapping[str, Any]], labels: dict[str, str]) -> dict[str, str] | None:
+    """Apply relabelings to a series' labels; `None` when it is dropped."""
+    labels = dict(labels)
+    for rule in rules:
+        action = rule.get("action", "replace")
+        pattern = re.compile(str(rule.get("regex", "(.*)")))
+        value = rule.get("separator", ";").join(
+            labels.get(name, "") for name in rule.get("sourceLabels", [])
+        )
+        match = pattern.fullmatch(value)
+        if action == "keep":
+            if not match:
+                return None
+        elif action == "labeldrop":
+            labels = {key: text for key, text in labels.items() if not pattern.fullmatch(key)}
+        elif match:
+            template = re.sub(r"\$(\d)", r"\\g<\1>", str(rule.get("replacement", "$1")))
+            labels[rule["targetLabel"]] = match.expand(template)
+            if not labels[rule["targetLabel"]]:
+                del labels[rule["targetLabel"]]
+        assert action in {"keep", "labeldrop", "replace"}
+    return labels
+
+
+def metric_rules(index: Index, name: str = "mesh-gateway") -> list[Mapping[str, Any]]:
+    endpoints: list[dict[str, Any]] = list(
+        one(index, "PodMonitor", name).spec["podMetricsEndpoints"]
+    )
+    return list(endpoints[0]["metricRelabelings"])
+
+
+@pytest.fixture(scope="module")
+def envoy() -> Index:
+    return render(monitoring(meshMetrics="envoy"))
+
+
+@pytest.fixture(scope="module")
+def istio() -> Index:
+    return render()
+
+
+SERIES = {
+    "one Envoy for all": {
+        "envoy_cluster_name": "outbound|80|canary|app-service|app-frontend/canary",
+        "envoy_response_code": "503",
+    },
+    "a sidecar under Istio's own names": {
+        "cluster_name": f"outbound|80|canary|app-service.{NAMESPACE}.svc.cluster.local",
+        "response_code": "503",
+        "source_app": "app-frontend",
+        "source_version": "canary",
+    },
+    "a sidecar of newer Istio": {
+        "cluster_name": f"outbound|80|canary|app-service.{NAMESPACE}.svc.cluster.local;",
+        "response_code": "503",
+        "source_app": "app-frontend",
+        "source_version": "canary",
+    },
+}
+
+
+@pytest.mark.parametrize("series", SERIES.values(), ids=SERIES)
+def test_envoys_statistics_become_istios_metrics(envoy: Index, series: dict[str, str]) -> None:
+    made = relabel(metric_rules(envoy, "mesh"), {"__name__": "envoy_cluster_upstream_rq", **series})
+    assert made == {
+        "__name__": "istio_requests_total",
+        "reporter": "source",
+        "source_app": "app-frontend",
+        "source_version": "canary",
+        "source_workload": "app-frontend-canary",
+        "destination_app": "app-service",
+        "destination_version": "canary",
+        "destination_workload": "app-service-canary",
+        "destination_service_name": "app-service",
+        "destination_service_namespace": NAMESPACE,
+        "response_code": "503",
+        "app": "app-service",
+        "track": "canary",
+        "namespace": NAMESPACE,
+    }
+
+
+def test_the_gateway_has_no_track(envoy: Index) -> None:
+    made = relabel(
+        metric_rules(envoy),
+        {
+            "__name__": "envoy_cluster_upstream_rq_time_bucket",
+            "le": "5",
+            "envoy_cluster_name": "outbound|80|stable|app-frontend|gateway",
+        },
+    )
+    assert made is not None
+    assert made["__name__"] == "istio_request_duration_milliseconds_bucket"
+    assert made["source_workload"] == made["source_app"] == "istio-ingressgateway"
+    assert "source_version" not in made
+    assert made["destination_workload"] == "app-frontend-stable"
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        {"__name__": "envoy_cluster_upstream_rq", "cluster_name": "xds-grpc"},
+        {"__name__": "envoy_cluster_upstream_rq",
+         "envoy_cluster_name": "outbound|80||app-service|app-frontend/canary"},
+        {"__name__": "envoy_cluster_upstream_rq",
+         "cluster_name": "outbound|80|stable|app-service.other.svc.cluster.local"},
+        {"__name__": "envoy_cluster_upstream_cx_active",
+         "envoy_cluster_name": "outbound|80|stable|app-service|app-frontend/canary"},
+        {"__name__": "envoy_http_local_rate_limit_ok",
+         "envoy_local_http_ratelimit_prefix": "other-other"},
+    ],
+)  # fmt: skip
+def test_what_is_not_this_releases_is_dropped(envoy: Index, series: dict[str, str]) -> None:
+    assert relabel(metric_rules(envoy), series) is None
+
+
+def test_the_rate_limits_counters_get_one_name(envoy: Index, istio: Index) -> None:
+    for index in (envoy, istio):
+        made = relabel(
+            metric_rules(index),
+            {
+                "__name__": "envoy_http_local_rate_limit_rate_limited",
+                "envoy_local_http_ratelimit_prefix": f"serinus-{NAMESPACE}",
+                "namespace": "istio-system",
+            },
+        )
+        assert made == {
+            "__name__": "serinus_gateway_rate_limit_total",
+            "outcome": "rate_limited",
+            "namespace": NAMESPACE,
+        }
+
+
+def test_istios_metrics_are_taken_once_and_get_app_and_track(istio: Index) -> None:
+    series = {
+        "__name__": "istio_requests_total",
+        "reporter": "source",
+        "destination_service_namespace": NAMESPACE,
+        "destination_app": "app-service",
+        "destination_version": "unknown",
+        "source_version": "canary",
+        "namespace": "istio-system",
+    }
+    made = relabel(metric_rules(istio), series)
+    assert made is not None
+    assert (made["app"], made["track"], made["namespace"]) == ("app-service", "canary", NAMESPACE)
+    assert relabel(metric_rules(istio), {**series, "reporter": "destination"}) is None
+    assert relabel(metric_rules(istio), {**series, "destination_service_namespace": "x"}) is None
+
+
+def test_each_app_is_scraped_at_its_metrics_service(istio: Index) -> None:
+    for app in APPS:
+        monitor = one(istio, "ServiceMonitor", app)
+        found = [
+            item.name
+            for item in istio.of("Service")
+            if selected(monitor.spec["selector"]["matchLabels"], item.labels)
+        ]
+        assert found == [f"{app}-metrics"]
+
+
+def test_the_gateways_pods_are_looked_for_in_their_namespace() -> None:
+    index = render({"gateway": {"namespace": "edge", "selector": {"istio": "edge"}}})
+    spec = one(index, "PodMonitor", "mesh-gateway").spec
+    assert spec["namespaceSelector"] == {"matchNames": ["edge"]}
+    assert spec["selector"]["matchLabels"] == {"istio": "edge"}
+
+
+def test_labels_let_an_existing_operator_select() -> None:
+    mail = {**MAIL, "labels": {"alertmanager": "main"}}
+    index = render(
+        monitoring(labels={"release": "kps"}, ruleLabels={"role": "rules"}, alertmanager=mail)
+    )
+    for kind, key in (
+        ("ServiceMonitor", "release"), ("PodMonitor", "release"), ("PrometheusRule", "role"),
+        ("AlertmanagerConfig", "alertmanager"),
+    ):  # fmt: skip
+        assert index.of(kind)
+        assert all(key in item.labels for item in index.of(kind))
+
+
+def test_without_monitoring_there_is_none_of_it() -> None:
+    index = render(monitoring(enabled=False, alertmanager=MAIL))
+    kinds = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig"}
+    assert not [item for item in index if item.kind in kinds]
+    assert not [item for item in index if "grafana_dashboard" in item.labels]
+
+
+def test_no_recipient_no_mail(istio: Index) -> None:
+    assert not istio.of("AlertmanagerConfig")
+
+
+def test_the_password_is_in_a_secret_alone() -> None:
+    auth = {"username": "me", "password": "hush-hush"}
+    index = render(monitoring(alertmanager={**MAIL, "auth": auth}))
+    (item,) = index.of("AlertmanagerConfig")
+    (email,) = item.spec["receivers"][0]["emailConfigs"]
+    assert email["authUsername"] == "me"
+    assert email["authPassword"] == {"name": "alertmanager-smtp", "key": "password"}
+    assert "hush-hush" not in str(item.raw)
+    existing = {"username": "me", "existingSecret": "mine", "passwordKey": "pw"}
+    index = render(monitoring(alertmanager={**MAIL, "auth": existing}))
+    (email,) = index.of("AlertmanagerConfig")[0].spec["receivers"][0]["emailConfigs"]
+    assert email["authPassword"] == {"name": "mine", "key": "pw"}
+    assert index.get("Secret", "alertmanager-smtp") is None
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"alertmanager": {"recipient": "a@example.org"}}, "monitoring.alertmanager.smarthost"),
+        ({"alertmanager": {**MAIL, "auth": {"username": "me"}}},
+         "monitoring.alertmanager.auth.password"),
+        ({"alertmanager": {**MAIL, "auth": {"existingSecret": "mine"}}},
+         "monitoring.alertmanager.auth.existingSecret"),
+        ({"alerts": {"NoSuchAlert": {"enabled": False}}}, "monitoring.alerts.NoSuchAlert"),
+    ],
+)  # fmt: skip
+def test_wrong_values_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ChartError, match=re.escape(message)):
+        render(monitoring(**values))
+
+
+def alerts(index: Index) -> dict[str, dict[str, Any]]:
+    return {
+        rule["alert"]: rule
+        for item in index.of("PrometheusRule")
+        for group in item.spec["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+
+
+def test_values_change_single_alerts() -> None:
+    changed = alerts(
+        render(
+            monitoring(
+                alerts={
+                    "ServiceDown": {"for": "3s"},
+                    "CanaryErrors": {"severity": "info"},
+                    "TargetDown": {"enabled": False},
+                }
+            )
+        )
+    )
+    before = alerts(render())
+    assert before["ServiceDown"]["for"] == "1m"
+    assert changed["ServiceDown"] == {**before["ServiceDown"], "for": "3s"}
+    assert changed["CanaryErrors"]["labels"]["severity"] == "info"
+    assert set(before) - set(changed) == {"TargetDown"}
+
+
+def test_an_alert_has_all_that_a_mail_says(istio: Index) -> None:
+    for name, rule in alerts(istio).items():
+        notes = rule["annotations"]
+        assert set(notes) == {"summary", "description", "runbook"}, name
+        assert "$value" in notes["description"] or name == "ServiceDown"
+        assert "track" in notes["description"] or "Certificate" in name
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+        if name.startswith("Canary"):
+            assert "serinus rollout abort" in notes["description"]
+
+
+@pytest.mark.parametrize(("routed", "canary"), [(True, 25), (False, 0)])
+def test_configured_weights_are_series(routed: bool, canary: int) -> None:
+    index = render(
+        {
+            "rollout": {
+                "epoch": 7,
+                "weights": {"stable": 75, "canary": 25},
+                "canary": {"enabled": True, "routed": routed},
+            }
+        }
+    )
+    (group,) = one(index, "PrometheusRule", "rollout").spec["groups"]
+    found = {(rule["record"], rule["labels"].get("track")): rule["expr"] for rule in group["rules"]}
+    assert found == {
+        ("serinus:configured_weight:percent", "canary"): f"vector({canary})",
+        ("serinus:configured_weight:percent", "stable"): f"vector({100 - canary})",
+        ("serinus:configured_epoch", None): "vector(7)",
+    }
+
+
+def test_grafana_is_routed_only_by_choice(istio: Index) -> None:
+    assert istio.get("VirtualService", "grafana-gateway") is None
+    index = render({"hosts": {"grafana": "grafana.example.org"}})
+    item = one(index, "VirtualService", "grafana-gateway")
+    assert item.spec["hosts"] == ["grafana.example.org"]
+    assert "prometheus" not in str([other.raw for other in index.of("VirtualService")])
