@@ -22,9 +22,10 @@ TABLE: Final = "model.json"
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
-    """The log-odds of the second label: `bias` plus the weight of each term, each time it occurs.
+    """`bias` plus the weight of each term each time it occurs is the sum of a text's evidence.
 
-    `slope` and `offset` calibrate them: probability = sigmoid(slope * log-odds + offset).
+    The log-odds of the second label are `offset` plus `slope` times that sum over the square root
+    of the number of terms plus one; both numbers are the calibration.
     """
 
     text_version: int
@@ -48,7 +49,8 @@ class LinearEngine:
         self.manifest = manifest
         self.blocking = False
         self._weights = table.weights
-        self._bias = table.slope * table.bias + table.offset
+        self._bias = table.bias
+        self._offset = table.offset
         self._slope = table.slope
         self._negative, self._positive = manifest.labels
 
@@ -65,7 +67,9 @@ class LinearEngine:
     def log_odds(self, text: str) -> float:
         """The calibrated log-odds of the second label."""
         weight = self._weights.get
-        return self._bias + self._slope * sum([weight(term, 0.0) for term in terms(text)])
+        found = terms(text)
+        total = self._bias + sum([weight(term, 0.0) for term in found])
+        return self._offset + self._slope * total / math.sqrt(len(found) + 1)
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Per text the label and its probability, 0.5 to 1."""

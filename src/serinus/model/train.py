@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer
 from threadpoolctl import threadpool_limits
 
 from serinus.errors import ModelError
@@ -32,7 +31,7 @@ from serinus.model.text import VERSION, terms
 
 SEED: Final = 7
 FOLDS: Final = 5
-_DIGITS: Final = 9
+_DIGITS: Final = 12
 """Decimals of a weight: finer than any difference between two texts."""
 
 
@@ -48,7 +47,7 @@ def split(texts: Sequence[str]) -> list[list[str]]:
 
 
 def estimator(how: Recipe, priors: Mapping[str, float]) -> Pipeline:
-    """From lists of terms to log-odds; put `FunctionTransformer(split)` before it for texts."""
+    """From lists of terms (see `split`) to the sum of their weights."""
     return Pipeline(
         [
             ("terms", TermMatrix(how.words, how.min_count, how.smoothing, priors, how.prior_scale)),
@@ -61,10 +60,33 @@ def estimator(how: Recipe, priors: Mapping[str, float]) -> Pipeline:
     )
 
 
-def fit(reviews: Reviews, how: Recipe) -> tuple[Pipeline, Table, NDArray[np.float64]]:
-    """The scikit-learn pipeline from texts to log-odds, the table that serves it, and for each
-    review the calibrated log-odds from the fold that did not train on it.
+class Trained(NamedTuple):
+    """The fitted scikit-learn parts, the table that serves them, and for each review the calibrated
+    log-odds from the fold that did not train on it.
     """
+
+    model: Pipeline
+    table: Table
+    held_out: NDArray[np.float64]
+
+    def log_odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Calibrated log-odds by scikit-learn; the engine must say the same."""
+        found = split(texts)
+        return self.table.slope * shrunk(self.model, found) + self.table.offset
+
+
+def shrunk(model: Pipeline, found: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """The model's sums over the square root of their number of terms, as the engine takes them."""
+    return _shrink(np.asarray(model.decision_function(found)), found)
+
+
+def _shrink(sums: NDArray[np.float64], found: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    # Long reviews add up more evidence than they hold; with this one slope fits all lengths.
+    return np.asarray(sums / np.sqrt([len(terms) + 1 for terms in found]), np.float64)
+
+
+def fit(reviews: Reviews, how: Recipe) -> Trained:
+    """Train on all of `reviews`; ModelError when there are too few."""
     priors, _ = lexicon.load()
     found = split(reviews.texts)
     labels = np.asarray(reviews.labels)
@@ -74,17 +96,17 @@ def fit(reviews: Reviews, how: Recipe) -> tuple[Pipeline, Table, NDArray[np.floa
     model = estimator(how, priors)
     # The matrices are sparse and small: with more than one thread the fits take 20 times as long.
     with threadpool_limits(1):
-        held_out = cross_val_predict(model, found, labels, cv=folds, method="decision_function")
+        sums = cross_val_predict(model, found, labels, cv=folds, method="decision_function")
         model.fit(found, labels)
-    # Platt's calibration: one slope and one offset, fitted on what was held out.
-    calibration = LogisticRegression(C=1e6).fit(held_out.reshape(-1, 1), labels)
-    slope = round(float(calibration.coef_[0, 0]), _DIGITS)
-    offset = round(float(calibration.intercept_[0]), _DIGITS)
+        # Platt's calibration: one slope and one offset, fitted on what was held out.
+        held_out = _shrink(sums, found)
+        calibration = LogisticRegression(C=1e6).fit(held_out.reshape(-1, 1), labels)
+    slope, offset = float(calibration.coef_[0, 0]), float(calibration.intercept_[0])
     matrix, regression = model["terms"], model["regression"]
     weights = np.round(matrix.fold(regression.coef_[0]), _DIGITS)
     table = Table(
         text_version=VERSION,
-        bias=round(float(regression.intercept_[0]), _DIGITS),
+        bias=float(regression.intercept_[0]),
         slope=slope,
         offset=offset,
         weights={
@@ -93,19 +115,7 @@ def fit(reviews: Reviews, how: Recipe) -> tuple[Pipeline, Table, NDArray[np.floa
             if weights[index]
         },
     )
-    return _plain(model, table), table, slope * held_out + offset
-
-
-def _plain(model: Pipeline, table: Table) -> Pipeline:
-    """The pipeline with the folded, rounded and calibrated weights, over terms alone."""
-    matrix, regression = model["terms"], model["regression"]
-    matrix.groups_ = matrix.groups_[:, :0]
-    matrix.ratios_ = np.ones(len(matrix.vocabulary_))
-    weights = [table.weights.get(term, 0.0) for term in matrix.vocabulary_]
-    regression.coef_ = table.slope * np.asarray([weights])
-    regression.intercept_ = np.asarray([table.slope * table.bias + table.offset])
-    regression.n_features_in_ = len(weights)
-    return Pipeline([("split", FunctionTransformer(split)), *model.steps])
+    return Trained(model, table, slope * held_out + offset)
 
 
 def train(
@@ -118,7 +128,8 @@ def train(
     """
     reviews = read_reviews(paths)
     chosen, how = recipe.load(version, recipe_name)
-    _, table, held_out = fit(reviews, how)
+    trained = fit(reviews, how)
+    table = trained.table
     _, lexicon_digest = lexicon.load()
     facts: dict[str, Any] = {"recipe": chosen, "seed": SEED, "text": VERSION}
     if how.prior_scale:
@@ -135,7 +146,7 @@ def train(
         metrics={
             "reviews": len(reviews.texts),
             "terms": len(table.weights),
-            "cross_validated": measures.summary(reviews.labels, held_out),
+            "cross_validated": measures.summary(reviews.labels, trained.held_out),
         },
         training=facts
         | msgspec.to_builtins(how)
