@@ -26,9 +26,9 @@ from serinus.model.train import estimator, split
 INNER_FOLDS: Final = 3
 GRID: Final[Mapping[str, tuple[float, ...]]] = {
     "words": (2, 3),
-    "penalty": (0.5, 1.0, 3.0),
-    "smoothing": (0.25, 0.5, 1.0),
-    "prior_scale": (0.05, 0.1, 0.2),
+    "penalty": (0.5, 1.0, 2.0),
+    "smoothing": (0.25, 0.5),
+    "prior_scale": (0.1, 0.2),
 }
 
 
