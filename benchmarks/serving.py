@@ -56,8 +56,9 @@ def contenders(bench: Workbench) -> list[Server]:
 
 def _fastapi(name: str, module: str, port: int, env: dict[str, str]) -> Server:
     command = [
-        sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app", "--host", servers.HOST,
-        "--port", str(port), "--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools",
+        sys.executable, "-m", "uvicorn", f"benchmarks.peers.{module}:app",
+        "--host", servers.HOST, "--port", str(port), "--no-access-log", "--log-level", "warning",
+        "--loop", "uvloop", "--http", "httptools",
     ]  # fmt: skip
     return Server(name, command, env, (servers.HOST, port, "/openapi.json"), port)
 
