@@ -19,7 +19,7 @@ help: ## This list
 .PHONY: up
 up: ## Install what is needed, start the whole system, print its addresses
 	@tools/install-debian run
-	@$(MAKE) --no-print-directory .venv/run.stamp
+	@$(MAKE) -s --no-print-directory .venv/run.stamp
 	@.venv/bin/serinus up $(ARGS)
 
 .PHONY: down
@@ -29,7 +29,7 @@ down: ## Stop the system that `make up` started
 .PHONY: dev
 dev: ## Install everything a contributor needs
 	@tools/install-debian dev
-	@$(MAKE) --no-print-directory .venv/dev.stamp
+	@$(MAKE) -s --no-print-directory .venv/dev.stamp
 
 .PHONY: check
 check: dev ## Lint, types, floors, chart, rules
