@@ -19,7 +19,7 @@ from benchmarks import workbench
 from benchmarks.report import Report
 from benchmarks.servers import ROOT
 
-NAMES = ("prediction", "serving", "stack", "system")
+NAMES = ("prediction", "model_quality", "serving", "stack", "system")
 
 
 def main() -> int:
