@@ -19,10 +19,11 @@ from starlette.requests import Request
 from serinus.contracts.api import MAX_REVIEW_CHARACTERS
 from serinus.services.app_frontend.csrf import same_origin
 from serinus.services.app_frontend.pages import of, visit_of
-from serinus.services.chassis.http import ProblemError, body
 
 MAX_BODY: Final = 256_000
 """Bytes; four times what 5,000 characters can take, so that a text slightly too long is kept."""
+MAX_DISCARDED: Final = 8_000_000
+"""Bytes of a body too large that are still read, so that its sender sees why it was refused."""
 CSRF_FIELD: Final = "csrf"
 KEY_FIELD: Final = "key"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
@@ -39,10 +40,7 @@ async def read(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415)
-    try:
-        raw = await body(request, MAX_BODY)
-    except ProblemError as error:
-        raise HTTPException(error.status) from error
+    raw = await _body(request)
     try:
         pairs = parse_qsl(
             raw.decode("ascii", "replace"),
@@ -56,6 +54,25 @@ async def read(request: Request) -> dict[str, str]:
     for name, value in pairs:
         fields.setdefault(name, value)
     return fields
+
+
+async def _body(request: Request) -> bytes:
+    """The body; HTTPException of 413 when it is too large.
+
+    What is too large is still read, up to a limit: a browser shows no answer before it has sent
+    its form.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= MAX_BODY:
+            chunks.append(chunk)
+        elif size > MAX_DISCARDED:
+            break
+    if size > MAX_BODY:
+        raise HTTPException(413)
+    return b"".join(chunks)
 
 
 def token_accepted(request: Request, fields: Mapping[str, str]) -> bool:
