@@ -60,13 +60,12 @@ def listed(context: click.Context, state: Path | None, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("no.", justify="right")
-    for name in ("received (UTC)", "to", "subject"):
+    for name in ("received (UTC)", "subject"):
         table.add_column(name, no_wrap=name == "received (UTC)")
     for letter in letters:
         table.add_row(
             str(letter.number),
             f"{letter.received_at:%Y-%m-%d %H:%M:%S}",
-            letter.recipients,
             letter.subject.replace("[", r"\["),
         )
     Console().print(table, highlight=False)
