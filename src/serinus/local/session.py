@@ -1,71 +1,54 @@
 """The verbs of a run on one machine: render, plan, write, run.
 
 Enters: what the user asked for. Leaves: a running system, or an error that says what to do. Called
-by `serinus.cli`, tests and `serinus.cli.simulate`. Every change comes in here: values are merged
-(packaged ones, generated ones, the user's, the overlay), the chart is rendered, a plan is made, and
-the supervisor applies the difference.
+by `serinus.cli` and tests. Every change comes in here: `prepare` renders the chart and makes a
+plan, and the supervisor applies the difference.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from importlib.resources import files
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import yaml
 
-from serinus import rollout
-from serinus.clients import helm
-from serinus.clients.values import Values, expressions, merge, parse, read
-from serinus.errors import LocalRunError, UsageError
-from serinus.local import addresses, compose, control, effects, envoy, leftovers, models, monitoring
-from serinus.local.plan import Gateway, Plan, decode
+from serinus.clients.values import Values
+from serinus.errors import LocalRunError
+from serinus.local import addresses, control, envoy, leftovers, models
+from serinus.local.plan import Plan, decode
+from serinus.local.prepare import Asked, Change, Prepared, overlay_of, prepare
 from serinus.local.supervisor import Row
-from serinus.local.workspace import Settings, Workspace
-from serinus.manifests import Index
+from serinus.local.workspace import Workspace
+
+__all__ = [
+    "Asked",
+    "Prepared",
+    "System",
+    "down",
+    "follow",
+    "in_force",
+    "overlay_of",
+    "prepare",
+    "roll",
+    "rows",
+    "running",
+    "up",
+    "workspace",
+]
 
 DEFAULT_STATE: Final = Path(".serinus")
 STOP_SECONDS: Final = 60.0
 
 Show = Callable[[list[Row]], None]
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user gave on the command line. `None` means: as before, or the default."""
-
-    files: tuple[Path, ...] = ()
-    sets: tuple[str, ...] = ()
-    port: int | None = None
-    chart: Path | None = None
-
-    def values(self) -> Values:
-        """Values files, then `--set` expressions."""
-        return merge(*(read(path) for path in self.files), expressions(self.sets))
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A change that is rendered, planned and tried, but not made."""
-
-    plan: Plan
-    values: Values
-    overlay: dict[str, Any]
-    settings: Settings
-    notes: str
-    without_effect: tuple[effects.WithoutEffect, ...]
-    watched: int
-    said: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,71 +88,6 @@ def workspace(state: Path | None) -> Workspace:
     return Workspace(state or DEFAULT_STATE)
 
 
-def chart_directory(asked: Path | None, settings: Settings) -> Path:
-    """The chart: as asked, as before, or the one of this project."""
-    here = Path(__file__).resolve()
-    for path in (asked, Path(settings.chart) if settings.chart else None):
-        if path is not None:
-            return path.absolute()
-    for path in (here.parents[1] / "chart", here.parents[3] / "charts" / "serinus"):
-        if (path / "Chart.yaml").exists():
-            return path
-    raise UsageError("the chart is not installed", remedy="name its directory with --chart")
-
-
-def prepare(
-    space: Workspace,
-    asked: Asked,
-    change: Callable[[dict[str, Any], Values], dict[str, Any]] | None = None,
-) -> Prepared:
-    """Render and plan, changing nothing on disk.
-
-    `change` takes overlay and whole values and gives the new overlay. Raises `ChartError`,
-    `ManifestError`, `MeshError`, `RolloutError` or `UsageError`.
-    """
-    settings = space.settings()
-    settings = msgspec.structs.replace(
-        settings,
-        port=asked.port or settings.port,
-        block=settings.block or next(iter(addresses.candidates(space.root))),
-        outbound=dict(settings.outbound),
-        values=asked.values() if change is None else settings.values,
-        chart=str(chart_directory(asked.chart, settings)),
-    )
-    chart = Path(settings.chart)
-    overlay = overlay_of(space)
-    below = merge(_packaged(), _generated(space, settings), settings.values)
-    with helm.defaults(chart) as laid_over:
-        overlay = rollout.settle(overlay, laid_over(merge(below, overlay)))
-        if change is not None:
-            overlay = change(overlay, laid_over(merge(below, overlay)))
-        values = merge(below, overlay)
-        whole = laid_over(values)
-    rendered = helm.render(chart, values)
-    index = Index.parse(rendered.manifest)
-    ignored = effects.without_effect(index)
-    plan = compose.compose(
-        rendered.manifest,
-        index,
-        state=space.root,
-        block=settings.block,
-        gateway=Gateway(addresses=_gateway_addresses(), port=settings.port),
-        ports=settings.outbound,
-    )
-    watched = envoy.attempt(plan, index)
-    said = tuple(_overruled(settings.values, overlay))
-    return Prepared(
-        plan,
-        whole,
-        overlay,
-        settings,
-        rendered.notes,
-        ignored,
-        watched,
-        said,
-    )
-
-
 def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
     """Start the system, or apply the difference to the running one; returns when all is ready."""
     space.create()
@@ -190,7 +108,7 @@ def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
 
 def roll(
     space: Workspace,
-    change: Callable[[dict[str, Any], Values], dict[str, Any]],
+    change: Change,
     show: Show,
 ) -> Prepared:
     """Change the rollout of the running system through its overlay."""
@@ -250,54 +168,6 @@ def in_force(space: Workspace) -> Plan | None:
         return decode(space.path("plan.json").read_bytes())
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
-
-
-def overlay_of(space: Workspace) -> dict[str, Any]:
-    """The values overlay; empty before the first start."""
-    path = space.path("overlay.yaml")
-    return parse(path.read_text(encoding="utf-8"), str(path)) if path.exists() else {}
-
-
-def _packaged() -> Values:
-    source = files("serinus.local").joinpath("values.yaml")
-    return parse(source.read_text(encoding="utf-8"), "serinus/local/values.yaml")
-
-
-def _generated(space: Workspace, settings: Settings) -> Values:
-    # `render` and `diff` must not make a directory; whatever they show is thrown away.
-    keys = (
-        space.secrets()
-        if space.root.exists()
-        else dict.fromkeys(("sessionKey", "unitKey"), "0" * 64)
-    )
-    return {
-        "gateway": {"port": settings.port},
-        "secrets": keys,
-        **monitoring.values(settings.block, settings.values),
-    }
-
-
-def _overruled(values: Values, overlay: dict[str, Any]) -> Iterable[str]:
-    asked, decided = values.get("rollout") or {}, overlay["rollout"]
-    for name in ("weights", "canary"):
-        if (
-            asked.get(name)
-            and decided.get(name)
-            and merge(decided[name], asked[name]) != decided[name]
-        ):
-            yield (
-                f"rollout.{name} of your values gives way to the overlay's {decided[name]}; "
-                "`serinus rollout` changes it"
-            )
-
-
-def _gateway_addresses() -> tuple[str, ...]:
-    try:
-        with socket.socket(socket.AF_INET6) as attempt:
-            attempt.bind(("::1", 0))
-    except OSError:
-        return ("127.0.0.1",)
-    return ("127.0.0.1", "::1")
 
 
 def _clear(space: Workspace, say: Say) -> None:
