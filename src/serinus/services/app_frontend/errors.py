@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, Response
 
 from serinus.services.app_frontend.api import RefusedError, UnavailableError
 from serinus.services.app_frontend.pages import of
@@ -105,6 +105,11 @@ async def _on_http_exception(request: Request, error: Exception) -> HTMLResponse
     return await error_page(request, error.status_code, headers=error.headers)
 
 
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    # Nobody is left to read a page, and nothing went wrong here.
+    return Response(status_code=400)
+
+
 async def _on_crash(request: Request, error: Exception) -> HTMLResponse:
     _LOG.error("unexpected error", exc_info=error)
     return await error_page(request, 500)
@@ -114,5 +119,6 @@ HANDLERS: Final[dict[Any, Any]] = {
     UnavailableError: _on_unavailable,
     RefusedError: _on_refused,
     HTTPException: _on_http_exception,
+    ClientDisconnect: _on_disconnect,
     Exception: _on_crash,
 }

@@ -6,8 +6,10 @@ import html
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
 
 from serinus.contracts.api import Problem
+from serinus.services.app_frontend import forms
 from serinus.services.app_frontend.api import RefusedError, UnavailableError
 
 
@@ -194,3 +196,15 @@ async def test_erasing_can_be_tried_again(site: Any, visitor: Any) -> None:
     site.reviews.error = None
     again = visitor.page(answer).form("/erase")
     assert (await visitor.post(again.action, again.fields)).status == 303
+
+
+async def test_a_browser_that_goes_away_is_no_error(
+    visitor: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(_: Request) -> bytes:
+        raise ClientDisconnect
+
+    monkeypatch.setattr(forms, "_body", gone)
+    answer = await visitor.post("/reviews", {"text": "Half a for"})
+    assert answer.status == 400
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
