@@ -249,6 +249,15 @@ async def test_no_panel_is_empty(watched: Run) -> None:
     assert empty == []
 
 
+async def test_a_new_weight_is_a_series_and_restarts_nothing(watched: Run) -> None:
+    before = processes(watched, *MONITORING)
+    watched.serinus("rollout", "set", "--canary", "25")
+    await until_answered(watched, 'serinus:configured_weight:percent{track="canary"} == 25')
+    watched.serinus("rollout", "set", "--canary", "10")
+    await until_answered(watched, 'serinus:configured_weight:percent{track="canary"} == 10')
+    assert processes(watched, *MONITORING) == before
+
+
 async def test_a_dead_canary_is_mailed_and_nothing_else(watched: Run) -> None:
     await quiet(watched)
     async with traffic(watched, 3, "app-version=canary"):
