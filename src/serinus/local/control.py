@@ -28,9 +28,11 @@ LIMIT: Final = 64 * 1024 * 1024
 
 
 class Apply(Struct, tag="apply"):
-    """Make this plan true; see `Supervisor.apply`."""
+    """Make this plan true; see `Supervisor.apply`. `files` are written when it is in force."""
 
     plan: Plan
+    files: dict[str, str] = {}
+    base: str = ""
     wait_all: bool = True
 
 

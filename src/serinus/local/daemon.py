@@ -137,13 +137,15 @@ class Server:
         await _send(writer, Reply(rows=self.supervisor.rows(), done=True))
 
     async def _apply(self, request: Apply) -> None:
-        try:
-            await self.supervisor.apply(request.plan, wait_all=request.wait_all)
-        finally:
-            # A first plan is in force even when a process of it fails.
-            if plan := self.supervisor.plan:
-                self.workspace.write("plan.json", encode(plan), 0o600)
-                self.workspace.write("rendered.yaml", plan.manifest, 0o600)
+        def keep() -> None:
+            for name, text in request.files.items():
+                self.workspace.write(name, text, 0o600)
+            self.workspace.write("rendered.yaml", request.plan.manifest, 0o600)
+            self.workspace.write("plan.json", encode(request.plan), 0o600)
+
+        await self.supervisor.apply(
+            request.plan, base=request.base, in_force=keep, wait_all=request.wait_all
+        )
 
     async def _all_stopped(self) -> None:
         while any(row.pid is not None for row in self.supervisor.rows()):

@@ -133,3 +133,8 @@ def encode(plan: Plan) -> bytes:
 def decode(data: bytes) -> Plan:
     """A plan from its JSON; raises `msgspec.ValidationError` for another version's plan."""
     return msgspec.json.decode(data, type=Plan)
+
+
+def revision(plan: Plan) -> str:
+    """A plan's own name: equal plans have the same one."""
+    return hashlib.sha256(encode(plan)).hexdigest()[:16]

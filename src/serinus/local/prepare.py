@@ -21,7 +21,7 @@ from serinus.clients import helm
 from serinus.clients.values import Values, expressions, merge, parse, read
 from serinus.errors import UsageError
 from serinus.local import addresses, compose, effects, envoy, monitoring
-from serinus.local.plan import Gateway, Plan
+from serinus.local.plan import Gateway, Plan, decode, revision
 from serinus.local.workspace import Settings, Workspace
 from serinus.manifests import Index
 
@@ -45,9 +45,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A change that is rendered, planned and tried, but not made."""
+    """A change that is rendered, planned and tried, but not made.
+
+    `base` is the revision of the plan that it changes, so that none is lost between two commands.
+    """
 
     plan: Plan
+    base: str
     values: Values
     overlay: dict[str, Any]
     settings: Settings
@@ -77,6 +81,8 @@ def prepare(
 
     Raises `ChartError`, `ManifestError`, `MeshError`, `RolloutError` or `UsageError`.
     """
+    before = in_force(space)
+    base = revision(before) if before else ""
     settings = space.settings()
     settings = msgspec.structs.replace(
         settings,
@@ -110,6 +116,7 @@ def prepare(
     said = tuple(_overruled(settings.values, overlay))
     return Prepared(
         plan,
+        base,
         whole,
         overlay,
         settings,
@@ -118,6 +125,14 @@ def prepare(
         watched,
         said,
     )
+
+
+def in_force(space: Workspace) -> Plan | None:
+    """The last plan that was applied here, whether or not it still runs."""
+    try:
+        return decode(space.path("plan.json").read_bytes())
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 def overlay_of(space: Workspace) -> dict[str, Any]:

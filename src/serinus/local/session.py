@@ -8,11 +8,12 @@ plan, and the supervisor applies the difference.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,8 @@ import yaml
 from serinus.clients.values import Values
 from serinus.errors import LocalRunError
 from serinus.local import addresses, control, envoy, leftovers, models
-from serinus.local.plan import Plan, decode
-from serinus.local.prepare import Asked, Change, Prepared, overlay_of, prepare
+from serinus.local.plan import Plan
+from serinus.local.prepare import Asked, Change, Prepared, in_force, overlay_of, prepare
 from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 
@@ -102,7 +103,9 @@ def up(space: Workspace, asked: Asked, show: Show, say: Say) -> System:
         if not running:
             envoy.check_watches(prepared.watched)
         models.ensure(prepared.plan, say, check=not running)
-        _apply(space, prepared, show, wait_all=True)
+        replies = _begin(space, prepared, wait_all=True)
+    for lines in replies:
+        show(lines)
     return _system(space, prepared.plan, prepared.values)
 
 
@@ -115,7 +118,9 @@ def roll(
     with _running(space).locked():
         prepared = prepare(space, Asked(), change)
         # An abort must not wait for a process that fails for reasons of its own.
-        _apply(space, prepared, show, wait_all=False)
+        replies = _begin(space, prepared, wait_all=False)
+    for lines in replies:
+        show(lines)
     return prepared
 
 
@@ -162,14 +167,6 @@ def running(state: Path | None = None) -> System:
     return _system(space, plan, values)
 
 
-def in_force(space: Workspace) -> Plan | None:
-    """The last plan that was applied here, whether or not it still runs."""
-    try:
-        return decode(space.path("plan.json").read_bytes())
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
-
-
 def _clear(space: Workspace, say: Say) -> None:
     if ended := leftovers.end(space):
         say(f"ended {ended} processes that a killed supervisor had left behind")
@@ -191,31 +188,28 @@ def _check_port(space: Workspace, plan: Plan, running: bool) -> None:
         addresses.check_ports(ports, addresses.listeners())
 
 
-def _apply(space: Workspace, prepared: Prepared, show: Show, *, wait_all: bool) -> None:
-    space.save(prepared.settings)
-    text = "# Written by `serinus rollout`; the only place for weights and epochs.\n"
-    written = {
-        "overlay.yaml": text + yaml.safe_dump(prepared.overlay, sort_keys=False),
-        "values.yaml": yaml.safe_dump(prepared.values),
-    }
-    before = {name: _content(space.path(name)) for name in written}
-    for name, content in written.items():
-        space.write(name, content, 0o600)
+def _begin(space: Workspace, prepared: Prepared, *, wait_all: bool) -> Iterator[list[Row]]:
+    """Hand a change over; the supervisor keeps what it is made from once it is in force.
+
+    The caller holds the directory. With the first answer the supervisor has the change, and a later
+    one, such as an abort, may overtake it; so the rest is followed without holding anything.
+    """
     if not space.supervised():
         _start(space)
-    try:
-        for lines in control.ask(space, control.Apply(prepared.plan, wait_all)):
-            show(lines)
-    except LocalRunError:
-        # When the plan in force stays, so does what it was made from.
-        for name, old in before.items():
-            if old is not None and in_force(space) != prepared.plan:
-                space.write(name, old, 0o600)
-        raise
-
-
-def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    text = "# Written by `serinus rollout`; the only place for weights and epochs.\n"
+    request = control.Apply(
+        prepared.plan,
+        {
+            "settings.json": msgspec.json.encode(prepared.settings).decode(),
+            "overlay.yaml": text + yaml.safe_dump(prepared.overlay, sort_keys=False),
+            "values.yaml": yaml.dump(prepared.values, Dumper=yaml.CSafeDumper),
+        },
+        prepared.base,
+        wait_all,
+    )
+    replies = control.ask(space, request)
+    first = [*itertools.islice(replies, 1)]
+    return itertools.chain(first, replies)
 
 
 def _start(space: Workspace) -> None:

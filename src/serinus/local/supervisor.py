@@ -20,7 +20,16 @@ from msgspec import Struct
 
 from serinus.errors import LocalRunError
 from serinus.local.addresses import Pool
-from serinus.local.plan import POD_DIR, POD_IP, POD_NAME, Daemon, Plan, Template, Workload
+from serinus.local.plan import (
+    POD_DIR,
+    POD_IP,
+    POD_NAME,
+    Daemon,
+    Plan,
+    Template,
+    Workload,
+    revision,
+)
 from serinus.local.process import Machine
 from serinus.local.unit import Spec, State, Unit
 from serinus.local.workspace import RUN_VARIABLE, Workspace
@@ -33,6 +42,7 @@ PATIENCE: Final = 90.0
 """Seconds that new processes may take to get ready."""
 GATEWAY_PATIENCE: Final = 10.0
 """Seconds that Envoy may take to open the gateway's port."""
+SUPERSEDED: Final = "another change, or a stop, came in between"
 ATTEMPTS: Final = 3
 """Ends of a new process before it counts as failing."""
 
@@ -88,6 +98,7 @@ class Supervisor:
         self._programs: dict[str, tuple[Daemon, Unit]] = {}
         self._leaving: set[str] = set()
         self._applying = asyncio.Lock()
+        self._changes = 0
         self._bell = asyncio.Event()
         self._published: tuple[int, tuple[Endpoint, ...]] | None = None
 
@@ -96,23 +107,49 @@ class Supervisor:
         programs = [_row(unit, "program") for _, unit in self._programs.values()]
         return programs + [_row(unit, "pod") for unit in self._pods.values()]
 
-    async def apply(self, plan: Plan, *, wait_all: bool = True) -> None:
-        """Make the plan true.
+    async def apply(
+        self,
+        plan: Plan,
+        *,
+        base: str = "",
+        in_force: Callable[[], None] = lambda: None,
+        wait_all: bool = True,
+    ) -> None:
+        """Make the plan true; `in_force` is called as soon as it is the plan in force.
+
+        `base` is the revision of the plan that this one was made from, when there was one.
 
         Raises `LocalRunError` with the last lines of its log when a new process doesn't get ready;
         on the first plan the rest then runs on, later the plan in force stays. With `wait_all`,
-        processes that the change doesn't touch are awaited too, once the plan is in force.
+        processes that the change doesn't touch are awaited too, once the plan is in force. A later
+        change, or a stop, ends the waiting of this one.
         """
+        mine = self._supersede()
         async with self._applying:
-            await self._apply(plan)
+            if mine != self._changes:
+                raise LocalRunError(SUPERSEDED)
+            if base and self.plan and base != revision(self.plan):
+                raise LocalRunError(
+                    "the system was changed by another command meanwhile",
+                    remedy="run this one again",
+                )
+            await self._apply(plan, mine, in_force)
             if wait_all:
-                await self._await_ready([*self._pods.values()])
+                await self._await_ready([*self._pods.values()], mine)
 
     async def stop(self) -> None:
         """End everything: pods first, then the programs."""
+        self._supersede()
         async with self._applying:
             await asyncio.gather(*(unit.stop() for unit in self._pods.values()))
             await asyncio.gather(*(unit.stop() for _, unit in self._programs.values()))
+
+    def _supersede(self) -> int:
+        """End the waiting of the change at work; the number of the new one."""
+        self._changes += 1
+        bell, self._bell = self._bell, asyncio.Event()
+        bell.set()
+        return self._changes
 
     async def wait(self, done: Callable[[], bool], seconds: float) -> bool:
         """Wait until `done`, asked at each change of a process; tells whether it came true."""
@@ -129,12 +166,13 @@ class Supervisor:
             heard.cancel()
         return True
 
-    async def _apply(self, plan: Plan) -> None:
+    async def _apply(self, plan: Plan, mine: int, in_force: Callable[[], None]) -> None:
         first = self.plan is None
         changed = self._write(plan)
         new, old = self._compare(plan)
         if first:
             self.plan = plan
+            in_force()
             self._publish()
         begun = await self._run_programs(plan, changed)
         fresh = [self._create(plan, workload) for workload in new]
@@ -145,12 +183,13 @@ class Supervisor:
             unit.start()
         begun += fresh
         try:
-            await self._await_ready(begun)
+            await self._await_ready(begun, mine)
         except LocalRunError:
             if not first:
                 await self._take_back(fresh)
             raise
         self.plan = plan
+        in_force()
         self._leaving |= {unit.spec.name for unit in old}
         self._publish()
         await self._await_gateway(plan)
@@ -223,7 +262,7 @@ class Supervisor:
         for name in [name for name in self._programs if name not in kept]:
             await self._programs.pop(name)[1].stop()
 
-    async def _await_ready(self, units: list[Unit]) -> None:
+    async def _await_ready(self, units: list[Unit], mine: int) -> None:
         # A process that ran well before may crash as often again before it counts as failing.
         allowed = {unit: ATTEMPTS + unit.restarts * unit.was_ready for unit in units}
 
@@ -233,8 +272,13 @@ class Supervisor:
         def late() -> list[Unit]:
             return [unit for unit in units if unit.state != "ready"]
 
-        if await self.wait(lambda: bool(failing()) or not late(), PATIENCE) and not late():
+        def decided() -> bool:
+            return bool(failing()) or not late() or mine != self._changes
+
+        if await self.wait(decided, PATIENCE) and not late():
             return
+        if mine != self._changes:
+            raise LocalRunError(SUPERSEDED)
         found = failing() or late()
         raise LocalRunError(
             "did not get ready: "

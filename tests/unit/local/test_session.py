@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import threading
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -232,3 +233,24 @@ def test_a_removed_state_directory_ends_the_run(space, up):
     shutil.rmtree(space.root)
     _, alive = psutil.wait_procs(found, timeout=20)
     assert not alive
+
+
+def test_an_abort_overtakes_a_change_that_is_stuck(space, up, port):
+    up()
+    stuck, failed = threading.Event(), []
+
+    def change():
+        asked = session.Asked((), ("greeting=hang",), port, CHART)
+        try:
+            session.up(space, asked, lambda rows: len(rows) > 3 and stuck.set(), lambda line: None)
+        except LocalRunError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    assert stuck.wait(30)
+    session.roll(space, rollout.abort, lambda rows: None)
+    thread.join()
+    assert "came in between" in failed[0].what
+    assert session.overlay_of(space)["rollout"]["epoch"] == 2
+    assert {row.track for row in session.rows(space) if row.kind == "pod"} == {"stable"}

@@ -4,7 +4,7 @@ import signal
 import pytest
 
 from serinus.errors import LocalRunError
-from serinus.local.plan import Daemon, File, Probe
+from serinus.local.plan import Daemon, File, Probe, revision
 from serinus.local.supervisor import Supervisor
 from serinus.local.workspace import Workspace
 
@@ -250,3 +250,56 @@ async def test_programs_and_files_of_a_failed_change_are_taken_back(
         await supervisor.apply(plan("new", prometheus, more, command="two", of=NEVER))
     assert (tmp_path / "a").read_text() == "old"
     assert sorted(row.name for row in supervisor.rows() if row.kind == "program") == ["p"]
+
+
+async def test_a_later_change_does_not_wait_for_one_that_is_stuck(
+    supervisor, publisher, make_plan, make_workload, machine
+):
+    await supervisor.apply(make_plan(make_workload(), manifest="10"))
+    stuck = asyncio.create_task(
+        supervisor.apply(make_plan(make_workload(command="two", of=NEVER), manifest="25"))
+    )
+    await machine.sleep(5)
+    before = machine.time
+    await supervisor.apply(make_plan(make_workload(), manifest="0"))
+    assert machine.time - before < 5
+    with pytest.raises(LocalRunError, match="came in between"):
+        await stuck
+    assert publisher.last[0] == "0"
+    assert [child.command.argv for child in machine.alive()] == [("run", "one")]
+
+
+async def test_a_stop_does_not_wait_for_a_start_that_is_stuck(
+    supervisor, make_plan, make_workload, machine
+):
+    stuck = asyncio.create_task(supervisor.apply(make_plan(make_workload(of=NEVER))))
+    await machine.sleep(5)
+    before = machine.time
+    await supervisor.stop()
+    assert machine.time - before < 5
+    assert not machine.alive()
+    with pytest.raises(LocalRunError, match="came in between"):
+        await stuck
+
+
+async def test_a_change_made_from_an_older_plan_is_refused(supervisor, make_plan, make_workload):
+    first, second = (make_plan(make_workload(), manifest=text) for text in "12")
+    kept = []
+    await supervisor.apply(first, base="of an earlier run", in_force=lambda: kept.append(1))
+    await supervisor.apply(second, base=revision(first), in_force=lambda: kept.append(2))
+    with pytest.raises(LocalRunError, match="changed by another command"):
+        await supervisor.apply(first, base=revision(first), in_force=lambda: kept.append(3))
+    assert kept == [1, 2]
+    assert supervisor.plan is second
+
+
+async def test_what_a_failed_change_is_made_from_is_not_kept(
+    supervisor, make_plan, make_workload, machine
+):
+    kept = []
+    await supervisor.apply(make_plan(make_workload()), in_force=lambda: kept.append(1))
+    machine.crashing.add("two")
+    plan = make_plan(make_workload(command="two", of=NEVER))
+    with pytest.raises(LocalRunError, match="did not get ready"):
+        await supervisor.apply(plan, in_force=lambda: kept.append(2))
+    assert kept == [1]

@@ -1,6 +1,7 @@
 import http.server
 import os
 import sys
+import time
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -14,5 +15,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 if os.environ["GREETING"] == "crash":
     sys.exit("no greeting for me")
+if os.environ["GREETING"] == "hang":
+    time.sleep(60)
 print("serving", flush=True)
 http.server.ThreadingHTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
