@@ -188,8 +188,9 @@ class Supervisor:
             if not first:
                 await self._take_back(fresh)
             raise
-        self.plan = plan
-        in_force()
+        if not first:
+            self.plan = plan
+            in_force()
         self._leaving |= {unit.spec.name for unit in old}
         self._publish()
         await self._await_gateway(plan)
