@@ -68,7 +68,7 @@ class LinearEngine:
         """The calibrated log-odds of the second label."""
         weight = self._weights.get
         found = terms(text)
-        total = self._bias + sum([weight(term, 0.0) for term in found])
+        total = self._bias + sum(filter(None, map(weight, found)))
         return self._offset + self._slope * total / math.sqrt(len(found) + 1)
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:

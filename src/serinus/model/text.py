@@ -73,6 +73,7 @@ _NEGATORS: Final = frozenset(
         "hadnt",
     ]
 )
+_SPECIAL: Final = _ENDS | _NEGATORS | {"but"}
 
 
 def terms(text: str) -> list[str]:
@@ -92,24 +93,26 @@ def terms(text: str) -> list[str]:
     before, pair = "^", ""
     reach = 0
     for word in _TOKEN.findall(low):
-        if word in _ENDS:
-            before, pair = "^", ""
-            reach = 0
-            if word in "!?":
-                add(word)
-            continue
-        if word == "but":
-            reach = 0
+        special = word in _SPECIAL
+        if special:
+            if word in _ENDS:
+                before, pair = "^", ""
+                reach = 0
+                if word in "!?":
+                    add(word)
+                continue
+            if word == "but":
+                reach = 0
         if reach:
             add("not_" + word)
             reach -= 1
         else:
             add(word)
         if pair:
-            add(pair + " " + word)
-        pair = before + " " + word
+            add(f"{pair} {word}")
+        pair = f"{before} {word}"
         add(pair)
         before = word
-        if word in _NEGATORS:
+        if special and word in _NEGATORS:
             reach = _REACH
     return found
