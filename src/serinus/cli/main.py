@@ -18,6 +18,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "down": ("serinus.cli.run:down", "Stop the system and everything it started."),
     "status": ("serinus.cli.run:status", "Show the processes of the running system."),
     "logs": ("serinus.cli.logs:logs", "Show the logs of one workload, or of all."),
+    "deploy": ("serinus.cli.deploy:deploy", "Install or change the system in a cluster."),
     "render": ("serinus.cli.render:render", "Print the chart as it is rendered for this machine."),
     "diff": ("serinus.cli.render:diff", "Show what `serinus up` would change."),
     "rollout": ("serinus.cli.rollout:rollout", "Show or change the split between the tracks."),

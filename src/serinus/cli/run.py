@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.live import Live
 from serinus.cli.options import STATE, sorted_rows, table, values
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from serinus.cluster.ready import Row as ClusterRow
     from serinus.local.session import Prepared, System
     from serinus.local.supervisor import Row
 
@@ -27,17 +30,22 @@ if TYPE_CHECKING:
 class Progress:
     """A live table on a terminal; elsewhere one line for each process that gets ready."""
 
-    def __init__(self, console: Console, verb: str) -> None:
+    def __init__(
+        self,
+        console: Console,
+        verb: str,
+        picture: Callable[[list[Any]], Table] = lambda rows: table(sorted_rows(rows)),
+    ) -> None:
         self._console = console
         self._verb = verb
+        self._picture = picture
         self._seen: dict[str, str] | None = None
         self._live: Live | None = None
 
-    def show(self, rows: list[Row]) -> None:
-        """Take the processes as they are now."""
-        rows = sorted_rows(rows)
+    def show(self, rows: Sequence[Row | ClusterRow]) -> None:
+        """Take the processes, or a cluster's workloads, as they are now."""
         if self._live:
-            self._live.update(table(rows))
+            self._live.update(self._picture(list(rows)))
         elif self._seen is None:
             self._seen = {row.name: row.state for row in rows}
         else:

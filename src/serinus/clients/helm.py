@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from serinus.errors import ChartError
+from serinus.errors import ChartError, UsageError
 
 _NOWHERE: Final = json.dumps(
     {
@@ -75,7 +75,7 @@ def render(
                 json.dumps(options),
             )
     except helm_python.HelmError as error:
-        raise _chart_error(chart, error) from error
+        raise chart_error(chart, error) from error
     release = json.loads(payload)
     return Rendered(
         release["manifest"],
@@ -83,6 +83,15 @@ def render(
         release["chart_name"],
         release["chart_version"],
     )
+
+
+def bundled() -> Path:
+    """The project's chart, of an installed package or of a checkout."""
+    here = Path(__file__).resolve()
+    for path in (here.parents[1] / "chart", here.parents[3] / "charts" / "serinus"):
+        if (path / "Chart.yaml").exists():
+            return path
+    raise UsageError("the chart is not installed", remedy="name its directory with --chart")
 
 
 @contextmanager
@@ -94,7 +103,7 @@ def defaults(chart: Path) -> Iterator[Callable[[Mapping[str, Any]], dict[str, An
         with helm_python.Chart.load(chart) as loaded:
             yield lambda values: loaded.merge_values(dict(values))
     except helm_python.HelmError as error:
-        raise _chart_error(chart, error) from error
+        raise chart_error(chart, error) from error
 
 
 def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +112,8 @@ def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
         return laid_over(values)
 
 
-def _chart_error(chart: Path, error: Exception) -> ChartError:
+def chart_error(chart: Path, error: Exception) -> ChartError:
+    """What the engine said about a chart or its values, with its place where it told one."""
     text = str(error).strip()
     if found := _AT.search(text):
         what, _, remedy = found["what"].strip().partition("\n")

@@ -1,0 +1,163 @@
+"""`serinus deploy`: install the chart in a cluster, change it, lead it back.
+
+Enters: values, a context, a namespace. Leaves: a Helm revision and a live table while its pods get
+ready, or what would change. The work is done by `serinus.cluster.session`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from serinus.cli import place
+from serinus.errors import UsageError
+
+if TYPE_CHECKING:
+    from serinus.cli.run import Progress
+    from serinus.cluster.session import Asked, Target, Waiting
+
+LAST = -1
+"""`--rollback` without a revision: the one before."""
+
+
+@click.command(epilog="Example: serinus deploy -n serinus --set image.tag=1.2.0")
+@click.option(
+    "-f", "--values", "files", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="File of values; later ones win. Without any values those in force stay.",
+)  # fmt: skip
+@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="One value.")
+@click.option(
+    "--chart", type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of the chart.  [default: the project's]",
+)  # fmt: skip
+@place.cluster
+@click.option("--wait/--no-wait", "wait", default=True, help="Wait until all pods are ready.")
+@click.option("--timeout", default=300, show_default=True, help="Seconds that pods may take.")
+@click.option("--dry-run", is_flag=True, help="Print what would be applied; change nothing.")
+@click.option("--diff", "diff", is_flag=True, help="Show what would change; exits 1 if anything.")
+@click.option(
+    "--rollback", type=int, is_flag=False, flag_value=LAST, default=None, metavar="[REVISION]",
+    help="Lead back to a revision, by default the one before; the epoch never falls.",
+)  # fmt: skip
+@click.option("--history", is_flag=True, help="List the revisions.")
+def deploy(
+    files: tuple[Path, ...], sets: tuple[str, ...], chart: Path | None, context: str | None,
+    namespace: str | None, wait: bool, timeout: int, dry_run: bool, diff: bool,
+    rollback: int | None, history: bool,
+) -> None:  # fmt: skip
+    """Install the chart in a cluster, or apply a change to it.
+
+    Prerequisites are checked first, all at once. Every change is a Helm revision; weights and
+    epochs of the release stay what `serinus rollout` made them.
+    """
+    if sum((dry_run, diff, history, rollback is not None)) > 1:
+        raise UsageError("give one of --dry-run, --diff, --rollback and --history")
+    if rollback is not None and (files or sets):
+        raise UsageError("a rollback takes the values of its revision", where="--rollback")
+    from serinus.clients import helm
+    from serinus.cluster import session
+
+    target = place.target(context, namespace)
+    console = Console()
+    if history:
+        _show_history(console, target)
+        return
+    if dry_run or diff:
+        asked = session.Asked(chart or helm.bundled(), files, sets)
+        _preview(target, asked, diff=diff)
+        return
+    began = time.monotonic()
+    progress = progress_of(console)
+    with progress.running():
+        waiting = waiting_of(console, progress, timeout if wait else None)
+        if rollback is not None:
+            number = session.roll_back(target, None if rollback == LAST else rollback, waiting)
+        else:
+            asked = session.Asked(chart or helm.bundled(), files, sets)
+            number = session.deploy(target, asked, waiting)
+    state = "ready" if wait else "applied"
+    console.print(f"revision {number} {state} in {time.monotonic() - began:.1f} s", highlight=False)
+    _show_addresses(console, target)
+
+
+def progress_of(console: Console) -> Progress:
+    """A live table of a cluster's workloads."""
+    from serinus.cli.run import Progress
+
+    return Progress(console, "ready", place.table)
+
+
+def waiting_of(console: Console, progress: Progress, seconds: float | None) -> Waiting:
+    """How the verbs of a cluster show their progress."""
+    from serinus.cluster.session import Waiting
+
+    return Waiting(
+        progress.show,
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        seconds,
+    )
+
+
+def _show_addresses(console: Console, target: Target) -> None:
+    values = target.whole()
+    scheme = "https" if values["gateway"]["tls"]["enabled"] else "http"
+    console.print(f"  web page      {scheme}://{values['hosts']['frontend']}", highlight=False)
+    if values["api"]["expose"]:
+        console.print(f"  API           {scheme}://{values['hosts']['api']}", highlight=False)
+    console.print("  the hosts must lead to the ingress gateway", highlight=False)
+
+
+def _show_history(console: Console, target: Target) -> None:
+    target.installed()
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("revision", "updated", "status", "chart", "description"):
+        made.add_column(name, justify="right" if name == "revision" else "left")
+    for item in target.history:
+        made.add_row(str(item.number), item.updated[:19], item.status, item.chart, item.description)
+    console.print(made)
+
+
+def _preview(target: Target, asked: Asked, *, diff: bool) -> None:
+    from serinus.cluster import session
+
+    found = session.preview(target, asked)
+    if not diff:
+        click.echo("\n".join(hidden(found.after)))
+        return
+    for edit in found.edits:
+        click.secho(f"overwrites a change by hand: {edit}", fg="yellow")
+    before, after = list(hidden(found.before)), list(hidden(found.after))
+    lines = list(difflib.unified_diff(before, after, "in force", "new", lineterm=""))
+    for line in lines:
+        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+    if lines or found.edits:
+        raise click.exceptions.Exit(1)
+    click.echo("no difference")
+
+
+def hidden(manifest: str) -> Iterator[str]:
+    """Lines of a manifest without the contents of Secrets; a digest shows that one changed."""
+    import hashlib
+    import re
+
+    for document in re.split(r"^---\s*$", manifest, flags=re.MULTILINE):
+        secret = re.search(r"^kind: Secret$", document, re.MULTILINE) is not None
+        inside = False
+        if document.strip():
+            yield "---"
+        for line in document.strip("\n").splitlines():
+            if secret and line and not line.startswith((" ", "#")):
+                inside = line.startswith(("data:", "stringData:"))
+            name, colon, value = line.partition(":")
+            if inside and colon and value.strip():
+                digest = hashlib.sha256(value.strip().encode()).hexdigest()[:8]
+                yield f"{name}: (secret, {digest})"
+            else:
+                yield line

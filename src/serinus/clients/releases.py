@@ -1,0 +1,207 @@
+"""Helm releases of a cluster: their history, and new revisions of them.
+
+Enters: a chart's directory and whole values. Leaves: revisions, or `ClusterError` and `ChartError`
+with the engine's own words. Always server-side with `force_conflicts`: after a hand edit an upgrade
+would fail otherwise, and the wrapper lacks that option. Called by `serinus.cluster`.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from serinus.clients.helm import chart_error
+from serinus.clients.values import Values
+from serinus.errors import ChartError, ClusterError
+
+if TYPE_CHECKING:
+    from serinus.clients.kubernetes import Kubernetes
+
+HISTORY: Final = 20
+"""Revisions that are kept."""
+_NO_HANDLE: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One revision of a release, as its history tells it."""
+
+    number: int
+    status: str
+    updated: str
+    chart: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A revision as it is kept in the cluster: what it was made from, and what came out."""
+
+    number: int
+    values: Values
+    manifest: str
+    notes: str
+    labels: Mapping[str, str]
+    chart: Mapping[str, Any]
+
+
+class Releases:
+    """One release, by its name, in the namespace of a cluster."""
+
+    def __init__(self, cluster: Kubernetes, name: str = "serinus") -> None:
+        self.cluster = cluster
+        self.name = name
+
+    def history(self) -> list[Revision]:
+        """All revisions that are kept, oldest first; none when it was never installed."""
+        import helm_python
+
+        try:
+            with self._talking() as config:
+                found = config.history(self.name)
+        except helm_python.HelmNotFoundError:
+            return []
+        return [_revision(item) for item in found]
+
+    def stored(self, revision: int) -> Stored:
+        """One revision; raises `ClusterError` when it isn't kept."""
+        name = f"sh.helm.release.v1.{self.name}.v{revision}"
+        path = f"/api/v1/namespaces/{self.cluster.namespace}/secrets/{name}"
+        secret = self.cluster.object(path)
+        if secret is None:
+            raise ClusterError(
+                f"there is no revision {revision} of {self.name}",
+                where=str(self.cluster),
+                remedy="`serinus deploy --history` lists them",
+            )
+        return unpack(secret)
+
+    def put(
+        self,
+        chart: Path,
+        values: Mapping[str, Any],
+        *,
+        first: bool,
+        description: str = "",
+        labels: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+    ) -> str:
+        """Make a revision and return its manifest; a dry run makes none.
+
+        Nothing is waited for. Raises `ChartError` when the chart refuses the values, and
+        `ClusterError` when the cluster refuses an object.
+        """
+        options: dict[str, Any] = {
+            "namespace": self.cluster.namespace,
+            "dry_run": "server" if dry_run else "none",
+            # The engine takes a boolean for an install and a word for an upgrade.
+            "server_side_apply": True if first else "true",
+            "force_conflicts": True,
+            "timeout_seconds": 300,
+            "labels": dict(labels or {}),
+        }
+        if description:
+            options["description"] = description
+        options |= {"create_namespace": not dry_run} if first else {"max_history": HISTORY}
+        return self._call(
+            "helm_install" if first else "helm_upgrade", chart, json.dumps(values), options
+        )
+
+    def _call(self, verb: str, chart: Path, values: str, options: Mapping[str, Any]) -> str:
+        import helm_python
+        from helm_python import _native
+
+        try:
+            with self._talking() as config:
+                payload = _native.call_string(
+                    verb,
+                    config._raw(),
+                    _NO_HANDLE,
+                    _NO_HANDLE,
+                    str(chart),
+                    self.name,
+                    values,
+                    json.dumps(options),
+                )
+        except helm_python.HelmError as error:
+            raise _explained(self, chart, error) from error
+        return str(json.loads(payload)["manifest"])
+
+    @contextmanager
+    def _talking(self) -> Iterator[Any]:
+        import helm_python
+
+        try:
+            with helm_python.Config(
+                kube_context=self.cluster.context or None, namespace=self.cluster.namespace
+            ) as config:
+                yield config
+        except helm_python.HelmKubeError as error:
+            raise ClusterError(str(error).strip(), where=str(self.cluster)) from error
+
+
+def unpack(secret: Mapping[str, Any]) -> Stored:
+    """Read the Secret in which Helm keeps a revision."""
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    release = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
+    labels = secret["metadata"].get("labels") or {}
+    return Stored(
+        number=int(release["version"]),
+        values=release.get("config") or {},
+        manifest=release.get("manifest") or "",
+        notes=(release.get("info") or {}).get("notes") or "",
+        labels=labels,
+        chart=release["chart"],
+    )
+
+
+def write_chart(chart: Mapping[str, Any], into: Path) -> Path:
+    """Write the chart of a kept revision as files, so that it can be applied again."""
+    if chart.get("dependencies"):
+        raise ChartError("the kept chart has charts within it", where=str(chart["metadata"]))
+    files = {
+        "Chart.yaml": json.dumps(chart["metadata"]).encode(),
+        "values.yaml": json.dumps(chart.get("values") or {}).encode(),
+    }
+    if chart.get("schema"):
+        files["values.schema.json"] = base64.b64decode(chart["schema"])
+    for item in (*(chart.get("templates") or ()), *(chart.get("files") or ())):
+        files[item["name"]] = base64.b64decode(item["data"])
+    for name, data in files.items():
+        path = into / name
+        if not path.resolve().is_relative_to(into.resolve()):
+            raise ChartError("the kept chart names a file outside of itself", where=name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return into
+
+
+def _revision(item: Mapping[str, Any]) -> Revision:
+    return Revision(
+        number=int(item["revision"]),
+        status=str(item["status"]),
+        updated=str(item.get("last_deployed") or item.get("updated") or ""),
+        chart=f"{item.get('chart_name', '')}-{item.get('chart_version', '')}".strip("-"),
+        description=str(item.get("description", "")),
+    )
+
+
+def _explained(release: Releases, chart: Path, error: Exception) -> ChartError | ClusterError:
+    text = str(error).strip()
+    if "another operation" in text:
+        return ClusterError(
+            f"the last change of release {release.name} was cut off, or is still going on",
+            where=str(release.cluster),
+            remedy="wait a minute; `serinus deploy --history` shows it and "
+            "`serinus deploy --rollback` leads back",
+        )
+    refused = chart_error(chart, error)
+    if refused.where != str(chart):
+        return refused
+    return ClusterError(text, where=f"{release.cluster}, release {release.name}")
