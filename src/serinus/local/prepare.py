@@ -55,7 +55,6 @@ class Prepared:
     values: Values
     overlay: dict[str, Any]
     settings: Settings
-    notes: str
     without_effect: tuple[effects.WithoutEffect, ...]
     watched: int
     said: tuple[str, ...] = field(default=())
@@ -120,7 +119,6 @@ def prepare(
         whole,
         overlay,
         settings,
-        rendered.notes,
         ignored,
         watched,
         said,
