@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +23,8 @@ from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 
 SOCKET: Final = "control.sock"
+STOP_SILENCE: Final = 60.0
+"""Seconds without a word after which a supervisor that was to stop counts as hanging."""
 LIMIT: Final = 64 * 1024 * 1024
 """Bytes of the longest line: a plan carries the rendered chart."""
 
@@ -90,8 +92,9 @@ def ask(workspace: Workspace, request: Request) -> Iterator[list[Row]]:
     Raises the supervisor's error, or `LocalRunError` when it goes away in between.
     """
     with connect(workspace) as connection, connection.makefile("rb") as lines:
+        connection.settimeout(STOP_SILENCE if isinstance(request, Stop) else None)
         connection.sendall(msgspec.json.encode(request) + b"\n")
-        for line in lines:
+        while line := _line(lines, workspace):
             reply = msgspec.json.decode(line, type=Reply)
             if reply.error:
                 raise LocalRunError(
@@ -107,6 +110,15 @@ def ask(workspace: Workspace, request: Request) -> Iterator[list[Row]]:
             where=str(workspace.root),
             remedy=f"its log: {workspace.path('logs', 'supervisor.log')}",
         )
+
+
+def _line(lines: BinaryIO, workspace: Workspace) -> bytes:
+    try:
+        return lines.readline()
+    except TimeoutError as error:
+        raise LocalRunError(
+            f"the supervisor has said nothing for {STOP_SILENCE:.0f} s", where=str(workspace.root)
+        ) from error
 
 
 def shown(value: Any) -> str:

@@ -79,6 +79,16 @@ def test_going_away_is_what_a_stop_asks_for(space, serve):
     assert list(control.ask(space, control.Stop())) == [[]]
 
 
+def test_a_supervisor_that_hangs_is_told_of(space, monkeypatch):
+    monkeypatch.chdir(space.root)
+    monkeypatch.setattr(control, "STOP_SILENCE", 0.05)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(control.SOCKET)
+        server.listen()
+        with pytest.raises(LocalRunError, match="has said nothing"):
+            list(control.ask(space, control.Stop()))
+
+
 def test_nobody_there(space):
     with pytest.raises(LocalRunError, match="`serinus up` starts it"):
         list(control.ask(space, control.Watch()))

@@ -16,7 +16,7 @@ import yaml
 
 from serinus import rollout
 from serinus.errors import LocalRunError, PortInUseError, RolloutError
-from serinus.local import session
+from serinus.local import control, session
 
 CHART = Path(__file__).parent / "chart"
 
@@ -254,3 +254,14 @@ def test_an_abort_overtakes_a_change_that_is_stuck(space, up, port):
     assert "came in between" in failed[0].what
     assert session.overlay_of(space)["rollout"]["epoch"] == 2
     assert {row.track for row in session.rows(space) if row.kind == "pod"} == {"stable"}
+
+
+def test_a_supervisor_that_hangs_is_killed_by_down(space, up, monkeypatch):
+    up()
+    before = pids(space)
+    supervisor = psutil.Process(int(space.path("supervisor.pid").read_text()))
+    supervisor.suspend()
+    monkeypatch.setattr(control, "STOP_SILENCE", 0.2)
+    session.down(space, lambda rows: None)
+    assert not supervisor.is_running()
+    assert not any(psutil.pid_exists(pid) for pid in before.values())
