@@ -27,7 +27,7 @@ LAST = -1
 """`--rollback` without a revision: the one before."""
 
 
-@click.command(epilog="Example: serinus deploy -n serinus --set image.tag=1.2.0")
+@click.command(epilog="Example: serinus deploy --namespace serinus --set image.tag=1.2.0")
 @click.option(
     "-f", "--values", "files", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
     help="File of values; later ones win. Without any values those in force stay.",

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from serinus.cli import place
 from serinus.cli.options import STATE
 from serinus.errors import UsageError
 
@@ -71,10 +72,19 @@ def select(folder: Path, selection: str | None) -> list[Path]:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
 @click.option("-n", "--lines", default=20, show_default=True, help="How many last lines of each.")
 @STATE
-def logs(selection: str | None, follow: bool, lines: int, state: Path | None) -> None:
+@place.cluster
+def logs(
+    selection: str | None, follow: bool, lines: int, state: Path | None,
+    context: str | None, namespace: str | None,
+) -> None:  # fmt: skip
     """Show the logs of one workload (`app-frontend/canary`), of a program (`envoy`), or of all."""
     from serinus.local import session
 
+    if target := place.chosen(state, context, namespace):
+        from serinus.cli import release
+
+        release.logs(target, selection, lines, follow=follow)
+        return
     tails = [
         Tail(path, path.stem) for path in select(session.workspace(state).path("logs"), selection)
     ]

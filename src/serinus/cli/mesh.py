@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
+from serinus.cli import place
 from serinus.cli.options import STATE, values
 from serinus.errors import UsageError
 
 if TYPE_CHECKING:
+    from serinus.cli.release import Released
     from serinus.local.plan import Plan
     from serinus.mesh.explain import Decision
     from serinus.mesh.placement import Workload
@@ -40,6 +42,7 @@ _EXAMPLE = "serinus mesh explain GET http://app-frontend.localhost/ --cookie app
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @values
 @STATE
+@place.cluster
 def explain(
     method: str,
     url: str,
@@ -52,6 +55,8 @@ def explain(
     port: int | None,
     chart: Path | None,
     state: Path | None,
+    context: str | None,
+    namespace: str | None,
 ) -> None:
     """Say which rule decides a request: listener, rule, weights, destination, headers, source."""
     from serinus.local import session
@@ -60,11 +65,18 @@ def explain(
     from serinus.mesh.explain import Request
     from serinus.mesh.explain import explain as decide
 
-    space = session.workspace(state)
     changed = bool(files or sets or chart or port)
-    plan = None if changed else session.in_force(space)
-    if plan is None:
-        plan = session.prepare(space, session.Asked(files, sets, port, chart)).plan
+    cluster = None if changed else place.asked(state, context, namespace)
+    plan: Plan | Released
+    if cluster:
+        from serinus.cli import release
+
+        plan = release.released(cluster)
+    else:
+        space = session.workspace(state)
+        in_force = None if changed else session.in_force(space)
+        asked = session.Asked(files, sets, port, chart)
+        plan = in_force or session.prepare(space, asked).plan
     topology = istio.read(Index.parse(plan.manifest), plan.namespace)
     parts = urlsplit(url)
     if parts.scheme != "http" or not parts.netloc:
@@ -97,7 +109,7 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
-def _caller(plan: Plan, source: str | None) -> Workload | None:
+def _caller(plan: Plan | Released, source: str | None) -> Workload | None:
     from serinus.mesh.placement import Workload
 
     if source is None:
@@ -109,7 +121,7 @@ def _caller(plan: Plan, source: str | None) -> Workload | None:
     raise UsageError(f"no workload is {source}", where="--from", remedy=f"there are {known}")
 
 
-def _lines(decision: Decision, plan: Plan, source: str | None) -> list[tuple[str, str]]:
+def _lines(decision: Decision, plan: Plan | Released, source: str | None) -> list[tuple[str, str]]:
     lines = [("listener", f"{decision.listener} ({_addresses(decision, plan, source)})")]
     if decision.host:
         lines.append(("host", decision.host))
@@ -139,7 +151,9 @@ def _lines(decision: Decision, plan: Plan, source: str | None) -> list[tuple[str
     return lines
 
 
-def _addresses(decision: Decision, plan: Plan, source: str | None) -> str:
+def _addresses(decision: Decision, plan: Plan | Released, source: str | None) -> str:
+    if isinstance(plan.gateway, str):
+        return plan.gateway if source is None else "the caller's sidecar"
     if source is None:
         return ", ".join(f"{address}:{plan.gateway.port}" for address in plan.gateway.addresses)
     names = {item.name: f"{item.app}/{item.track}" for item in plan.workloads}

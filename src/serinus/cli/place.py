@@ -27,9 +27,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def cluster(command: Command) -> Command:
     """`--context` and `--namespace`."""
     for option in (
-        click.option(
-            "-n", "--namespace", help="Namespace of the release.  [default: the context's]"
-        ),
+        click.option("--namespace", help="Namespace of the release.  [default: the context's]"),
         click.option(
             "--context",
             help="Context of KUBECONFIG, so a cluster.  [default: the current]",
@@ -61,6 +59,13 @@ def chosen(state: Path | None, context: str | None, namespace: str | None) -> Ta
         click.echo(f"this machine: {space.root}", err=True)
         return None
     return target(context, namespace)
+
+
+def asked(state: Path | None, context: str | None, namespace: str | None) -> Target | None:
+    """As `chosen`, for commands that work without any system: a cluster only when it is named."""
+    if context is None and namespace is None:
+        return None
+    return chosen(state, context, namespace)
 
 
 def target(context: str | None, namespace: str | None) -> Target:

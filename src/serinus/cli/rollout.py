@@ -1,7 +1,7 @@
 """`serinus rollout`: show and change the split between stable and canary.
 
 Enters: a verb. Leaves: a new values overlay, applied like any other change; the new weights hold
-within a second and no process is touched by a weight.
+within a second and no process is touched by a weight. In a cluster each change is a Helm revision.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from serinus.cli import place
 from serinus.cli.options import STATE
 
 if TYPE_CHECKING:
-    from serinus.local.session import Prepared
+    from serinus.cluster.session import Target
 
 
 @click.group()
@@ -27,12 +28,21 @@ def rollout() -> None:
 
 @rollout.command()
 @STATE
+@place.cluster
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(state: Path | None, as_json: bool) -> None:
-    """Show the epoch, and each track's configured and realised share of new visitors."""
+def show(state: Path | None, context: str | None, namespace: str | None, as_json: bool) -> None:
+    """Show the epoch, and each track's configured and realised share of new visitors.
+
+    In a cluster the live share stands between them: what the gateway is told now.
+    """
     from serinus import rollout as changes
     from serinus.local import control, draws, session
 
+    if target := place.chosen(state, context, namespace):
+        from serinus.cli import release
+
+        release.show(target, as_json=as_json)
+        return
     space = session.workspace(state)
     now = changes.read(session.running(state).values)
     counted = draws.counted(session.rows(space), now.epoch)
@@ -62,63 +72,89 @@ def show(state: Path | None, as_json: bool) -> None:
 @rollout.command(name="set")
 @click.option("--canary", type=int, required=True, help="Percent of new visitors for canary.")
 @STATE
-def set_(canary: int, state: Path | None) -> None:
+@place.cluster
+def set_(canary: int, state: Path | None, context: str | None, namespace: str | None) -> None:
     """Change the weight in the same epoch: nobody who was drawn moves."""
     from serinus import rollout as changes
 
-    _change(state, lambda overlay, values: changes.set_weight(overlay, values, canary))
+    where = place.chosen(state, context, namespace) or state
+    _change(
+        where,
+        f"set --canary {canary}",
+        lambda overlay, values: changes.set_weight(overlay, values, canary),
+    )
 
 
 @rollout.command()
 @STATE
-def abort(state: Path | None) -> None:
+@place.cluster
+def abort(state: Path | None, context: str | None, namespace: str | None) -> None:
     """Bring everyone to stable in a new epoch and switch the canary off."""
     from serinus import rollout as changes
 
-    _change(state, changes.abort)
+    where = place.chosen(state, context, namespace) or state
+    _change(where, "abort", changes.abort)
 
 
 @rollout.command()
 @STATE
-def promote(state: Path | None) -> None:
+@place.cluster
+def promote(state: Path | None, context: str | None, namespace: str | None) -> None:
     """Give stable the canary's images, models and settings; new epoch, canary off."""
     from serinus import rollout as changes
 
-    _change(state, changes.promote)
+    where = place.chosen(state, context, namespace) or state
+    _change(where, "promote", changes.promote)
 
 
 @rollout.command()
 @click.option("--canary", type=int, default=10, show_default=True, help="Percent of new visitors.")
 @STATE
-def on(canary: int, state: Path | None) -> None:
+@place.cluster
+def on(canary: int, state: Path | None, context: str | None, namespace: str | None) -> None:
     """Switch the canary on: its pods first, and when they are ready its routes, in a new epoch."""
     from serinus import rollout as changes
 
+    target = place.chosen(state, context, namespace)
+    if target:
+        # A cluster's release finds its first step itself.
+        _change(
+            target,
+            f"on --canary {canary}",
+            lambda overlay, values: changes.switch_on(overlay, values, canary)[1],
+        )
+        return
     steps: list[dict[str, Any]] = []
 
     def first(overlay: dict[str, Any], values: Any) -> dict[str, Any]:
         steps.extend(changes.switch_on(overlay, values, canary))
         return steps[0]
 
-    _change(state, first)
-    _change(state, lambda _, __: steps[1])
+    _change(state, "on", first)
+    _change(state, "on", lambda _, __: steps[1])
 
 
 def _change(
-    state: Path | None, change: Callable[[dict[str, Any], Any], dict[str, Any]]
-) -> Prepared:
+    where: Target | Path | None,
+    verb: str,
+    change: Callable[[dict[str, Any], Any], dict[str, Any]],
+) -> None:
     from serinus import rollout as changes
     from serinus.cli.run import Progress
     from serinus.local import session
 
     console = Console()
-    progress = Progress(console, "ready")
-    with progress.running():
-        done = session.roll(session.workspace(state), change, progress.show)
-    now = changes.read(done.values)
+    if where is None or isinstance(where, Path):
+        progress = Progress(console, "ready")
+        with progress.running():
+            whole = session.roll(session.workspace(where), change, progress.show).values
+    else:
+        from serinus.cli import release
+
+        whole = release.roll(where, console, verb, change)
+    now = changes.read(whole)
     console.print(
         f"epoch {now.epoch}: stable {100 - now.drawn} %, canary {now.drawn} %"
         + ("" if now.enabled else ", canary off"),
         highlight=False,
     )
-    return done

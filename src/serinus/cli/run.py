@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from serinus.cli import place
 from serinus.cli.options import STATE, sorted_rows, table, values
 
 if TYPE_CHECKING:
@@ -174,11 +175,17 @@ def down(state: Path | None) -> None:
 
 @click.command()
 @STATE
+@place.cluster
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(state: Path | None, as_json: bool) -> None:
-    """Show the processes of the running system; exits 1 when one is not ready."""
+def status(state: Path | None, context: str | None, namespace: str | None, as_json: bool) -> None:
+    """Show the system's processes, or its workloads in a cluster; exits 1 when one is not ready."""
     from serinus.local import control, session
 
+    if target := place.chosen(state, context, namespace):
+        from serinus.cli import release
+
+        release.status(target, as_json=as_json)
+        return
     space = session.workspace(state)
     rows = sorted_rows(session.rows(space))
     if as_json:

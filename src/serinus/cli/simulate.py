@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from serinus.cli import place
 from serinus.errors import UsageError
 from serinus.visitors import reviews as labelled
 from serinus.visitors.crowd import Crowd
@@ -71,10 +72,11 @@ def _gateway(text: str) -> tuple[str, int]:
 )
 @click.option("--seed", type=int, help="Makes arrivals and choices repeatable.")
 @click.option("--state", type=click.Path(path_type=Path), help="State directory of the system.")
+@place.cluster
 def simulate(
     visitors: int, rate: float, reviews: float, feedback: float, override_lift: float,
     data: tuple[Path, ...], gateway: str | None, host: str | None, one_address: bool,
-    seed: int | None, state: Path | None,
+    seed: int | None, state: Path | None, context: str | None, namespace: str | None,
 ) -> None:  # fmt: skip
     """Send simulated visitors through the gateway and report what they met.
 
@@ -82,8 +84,15 @@ def simulate(
     reviews, and confirms the prediction or corrects it.
     """
     if gateway is None or host is None:
-        found_gateway, found_host = _running(state)
-        gateway, host = gateway or found_gateway, host or found_host
+        if target := place.chosen(state, context, namespace):
+            from serinus.cli import release
+
+            gateway, host = release.visited(target, gateway, host)
+        else:
+            found_gateway, found_host = _running(state)
+            gateway, host = gateway or found_gateway, host or found_host
+    # Only the gateway of this machine sees the loopback addresses as they are.
+    one_address = one_address or not gateway.startswith("127.")
     crowd = Crowd(
         visitors=visitors, rate=rate, reviews=labelled.load(data or _default_data()),
         gateway=_gateway(gateway), host=host, seed=seed, own_addresses=not one_address,
