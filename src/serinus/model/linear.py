@@ -19,13 +19,15 @@ from serinus.model.artifact import Manifest
 from serinus.model.text import VERSION, terms
 
 TABLE: Final = "model.json"
+DAMPING: Final = 6
+"""Added to a text's number of terms, so that one unknown word is no strong evidence."""
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True):
     """`bias` plus the weight of each term each time it occurs is the sum of a text's evidence.
 
     The log-odds of the second label are `offset` plus `slope` times that sum over the square root
-    of the number of terms plus one; both numbers are the calibration.
+    of the number of terms plus `DAMPING`, or `offset` alone where there are no terms.
     """
 
     text_version: int
@@ -68,8 +70,10 @@ class LinearEngine:
         """The calibrated log-odds of the second label."""
         weight = self._weights.get
         found = terms(text)
+        if not found:
+            return self._offset
         total = self._bias + sum(filter(None, map(weight, found)))
-        return self._offset + self._slope * total / math.sqrt(len(found) + 1)
+        return self._offset + self._slope * total / math.sqrt(len(found) + DAMPING)
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Per text the label and its probability, 0.5 to 1."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 # Words keep inner apostrophes; any other sign outside ASCII is a word of its own (emoji), except
 # typographic quotes, joiners and variation selectors.

@@ -25,13 +25,13 @@ from serinus.model.artifact import Manifest
 from serinus.model.data import LABELS, Reviews
 from serinus.model.data import read as read_reviews
 from serinus.model.features import TermMatrix
-from serinus.model.linear import TABLE, Table
+from serinus.model.linear import DAMPING, TABLE, Table
 from serinus.model.recipe import Recipe
 from serinus.model.text import VERSION, terms
 
 SEED: Final = 7
 FOLDS: Final = 5
-_DIGITS: Final = 12
+_DIGITS: Final = 14
 """Decimals of a weight: finer than any difference between two texts."""
 
 
@@ -82,7 +82,8 @@ def shrunk(model: Pipeline, found: Sequence[Sequence[str]]) -> NDArray[np.float6
 
 def _shrink(sums: NDArray[np.float64], found: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     # Long reviews add up more evidence than they hold; with this one slope fits all lengths.
-    return np.asarray(sums / np.sqrt([len(terms) + 1 for terms in found]), np.float64)
+    lengths = np.asarray([len(terms) for terms in found])
+    return np.where(lengths > 0, sums / np.sqrt(lengths + DAMPING), 0.0)
 
 
 def fit(reviews: Reviews, how: Recipe) -> Trained:

@@ -12,6 +12,7 @@ from serinus.errors import ModelError
 from serinus.model import artifact, engine
 from serinus.model.data import LABELS, Reviews
 from serinus.model.linear import TABLE, LinearEngine, Table
+from serinus.model.text import VERSION
 from serinus.model.train import Trained
 
 TEXTS = 10_000
@@ -72,9 +73,15 @@ def test_confidence_belongs_to_the_label(served: LinearEngine) -> None:
     assert all(0.5 <= confidence <= 1 for _, confidence in (good, bad, empty))
 
 
+def test_what_says_nothing_is_not_judged_surely(served: LinearEngine) -> None:
+    for text in ("", "\ud800", "\x00", "zzyzx", "良"):
+        [(_, confidence)] = served.predict([text])
+        assert confidence < (0.8 if text else 0.6)
+
+
 def test_extreme_evidence_stays_a_probability(tmp_path: Path) -> None:
     weights = {"good": 1e308, "bad": -1e308}
-    table = Table(text_version=3, bias=0.0, slope=1.0, offset=0.0, weights=weights)
+    table = Table(text_version=VERSION, bias=0.0, slope=1.0, offset=0.0, weights=weights)
     loaded = engine.load(save(tmp_path / "artifact", table))
     assert loaded.predict(["good", "bad"]) == [("positive", 1.0), ("negative", 1.0)]
 
