@@ -1,0 +1,94 @@
+"""One release for all tests on the cluster, in a namespace of its own, removed at the end.
+
+Any cluster that KUBECONFIG names will do: the images and their registry come from
+SERINUS_TEST_VALUES (tests/cluster/values.yaml for the rig), the gateway from SERINUS_TEST_GATEWAY.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.support import RIG, Release, run, run_any
+from tests.routing.table import load
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> None:
+    """A cluster that answers; the failure says what to do."""
+    done = run_any("kubectl", "get", "--raw", "/readyz", "--request-timeout=10s")
+    if done.returncode:
+        pytest.fail(
+            f"no cluster answers: {done.stderr.strip()}\n"
+            f"Start one with `make cluster`, then export KUBECONFIG={RIG}/kubeconfig.",
+            pytrace=False,
+        )
+
+
+@pytest.fixture(scope="session")
+def release(cluster: None) -> Iterator[Release]:
+    """Installed as the routing table wants it; the limit is out of the load's way."""
+    table = load()
+    release = Release(
+        "serinus-test",
+        {
+            "hosts": table.hosts,
+            "api": {"expose": True},
+            "rollout": {
+                "epoch": table.epoch,
+                "weights": {"stable": 100 - table.weight, "canary": table.weight},
+            },
+            "gateway": {"rateLimit": {"requestsPerSecond": 5000, "burst": 5000}},
+        },
+    )
+    release.uninstall()
+    release.create_namespace()
+    started = time.monotonic()
+    try:
+        release.helm("--wait", "--timeout", "5m")
+        release.seconds = time.monotonic() - started
+        yield release
+    finally:
+        release.uninstall()
+
+
+@pytest.fixture(scope="session")
+def strangers(cluster: None) -> Iterator[Release]:
+    """A namespace with a pod without a sidecar and one with: pods `bare` and `meshed`."""
+    import json
+
+    from tests.cluster.support import PYTHON_IMAGE
+
+    place = Release("serinus-strangers")
+    place.create_namespace()
+    security = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    try:
+        for name, inject in (("bare", "false"), ("meshed", "true")):
+            container = {
+                "name": "app", "image": PYTHON_IMAGE, "imagePullPolicy": "IfNotPresent",
+                "command": ["python", "-c", "import signal; signal.pause()"],
+                "securityContext": security,
+            }  # fmt: skip
+            metadata = {"name": name, "labels": {"sidecar.istio.io/inject": inject}}
+            spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+            place.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
+        place.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=120s")
+        yield place
+    finally:
+        run("kubectl", "delete", "namespace", place.namespace, "--wait=false")

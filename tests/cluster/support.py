@@ -1,0 +1,197 @@
+"""Handles for the tests on a cluster: kubectl, helm, the gateway, pods, the database, Prometheus.
+
+Enters: KUBECONFIG, and SERINUS_TEST_GATEWAY (host:port of the ingress gateway, the rig's by
+default). Leaves: answers of the real cluster. A command that fails fails the test with its output.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+VALUES = Path(os.environ.get("SERINUS_TEST_VALUES", Path(__file__).with_name("values.yaml")))
+GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", "127.0.0.1:18080")
+RIG = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
+APPS = ("app-frontend", "app-service", "model-service")
+TRACKS = ("stable", "canary")
+PYTHON_IMAGE = "serinus.test/python:3.11"
+
+
+def address() -> tuple[str, int]:
+    """Where the ingress gateway listens."""
+    host, _, port = GATEWAY.rpartition(":")
+    return host, int(port)
+
+
+def environment() -> dict[str, str]:
+    """The programs of the rig come first, so that its kubectl and helm are used."""
+    return {**os.environ, "PATH": f"{RIG / 'bin'}:{os.environ['PATH']}"}
+
+
+def run(*command: str, stdin: str | None = None, timeout: float = 300) -> str:
+    """What a command prints; AssertionError with all of its output when it fails."""
+    done = run_any(*command, stdin=stdin, timeout=timeout)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def run_any(
+    *command: str, stdin: str | None = None, timeout: float = 300
+) -> subprocess.CompletedProcess[str]:
+    """The same, whatever the exit code."""
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+        env=environment(),
+    )  # fmt: skip
+
+
+def helm_version() -> tuple[int, ...]:
+    """Of the `helm` on the path: flags of version 4 are unknown to 3."""
+    text = run("helm", "version", "--template", "{{.Version}}").strip().lstrip("v")
+    return tuple(int(part) for part in text.split("-")[0].split("+")[0].split(".")[:2])
+
+
+@dataclass
+class Release:
+    """A release `serinus` in a namespace of its own; `values` are what it was installed with."""
+
+    namespace: str
+    values: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0
+
+    @property
+    def host(self) -> str:
+        return str(self.values["hosts"]["frontend"])
+
+    def kubectl(self, *words: str, stdin: str | None = None, timeout: float = 300) -> str:
+        return run("kubectl", "-n", self.namespace, *words, stdin=stdin, timeout=timeout)
+
+    def get(self, *words: str) -> Any:
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def create_namespace(self) -> None:
+        """With sidecars, and Pod Security enforced."""
+        labels = {
+            "istio-injection": "enabled",
+            "pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/warn": "restricted",
+        }
+        metadata = {"name": self.namespace, "labels": labels}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        run("kubectl", "apply", "-f", "-", stdin=json.dumps(namespace))
+
+    def command(self, *flags: str) -> tuple[list[str], str]:
+        """`helm upgrade --install` with these values; the second is what its stdin must be."""
+        words = ["helm", "upgrade", "--install", "serinus", str(ROOT / "charts/serinus")]
+        words += ["-n", self.namespace, "-f", str(VALUES), "-f", "-", *flags]
+        if helm_version() >= (4,):
+            words += ["--server-side=true", "--force-conflicts"]
+        return words, yaml.safe_dump(self.values)
+
+    def helm(self, *flags: str, timeout: float = 420) -> str:
+        """Install or upgrade; on failure the pods' own words are part of the message."""
+        words, values = self.command(*flags)
+        done = run_any(*words, stdin=values, timeout=timeout)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.trouble()}"
+        return done.stdout
+
+    async def change(self, *flags: str) -> None:
+        """An upgrade beside running visitors."""
+        words, values = self.command(*flags)
+        await spawn(*words, stdin=values)
+
+    def trouble(self) -> str:
+        """Pods that are not ready, and their last log lines."""
+        said = [self.kubectl("get", "pods", "-o", "wide")]
+        for pod in self.get("pods")["items"]:
+            statuses = pod["status"].get("containerStatuses", [])
+            for status in statuses:
+                if not status["ready"]:
+                    name, container = pod["metadata"]["name"], status["name"]
+                    log = run_any(
+                        "kubectl", "-n", self.namespace, "logs", name, "-c", container, "--tail=5"
+                    )
+                    said.append(f"{name}/{container}: {status['state']}\n{log.stdout}{log.stderr}")
+        return "\n".join(said)
+
+    def uninstall(self) -> None:
+        run_any("helm", "uninstall", "serinus", "-n", self.namespace, "--wait", "--timeout", "2m")
+        run_any("kubectl", "delete", "namespace", self.namespace, "--wait=true", "--timeout=120s")
+
+    def python(
+        self, target: str, script: str, *arguments: str, stdin: str = "", container: str = "app"
+    ) -> str:
+        """What a script prints inside a pod; `target` is a pod, or deployment/NAME."""
+        return self.kubectl(
+            "exec", "-i", target, "-c", container, "--", "python", "-c", script, *arguments,
+            stdin=stdin,
+        )  # fmt: skip
+
+    def sql(self, query: str) -> list[str]:
+        """The rows of a query, as the database's own client prints them."""
+        script = 'PGPASSWORD=$(cat /secrets/password) exec psql -h 127.0.0.1 -U serinus -Atc "$0"'
+        answer = self.kubectl(
+            "exec", "postgresql-0", "-c", "postgresql", "--", "sh", "-c", script, query
+        )
+        return answer.split()
+
+    def pods(self, app: str, track: str = "") -> list[str]:
+        """Names of the ready pods of a workload."""
+        selector = f"app={app}" + (f",version={track}" if track else "")
+        return [
+            pod["metadata"]["name"]
+            for pod in self.get("pods", "-l", selector)["items"]
+            if "deletionTimestamp" not in pod["metadata"]
+            and all(status["ready"] for status in pod["status"].get("containerStatuses", []))
+        ]
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over all pods of the application, each asked on its port 9090."""
+        total = 0.0
+        for app in APPS:
+            for pod in self.pods(app):
+                path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:9090/proxy/metrics"
+                for line in run("kubectl", "get", "--raw", path).splitlines():
+                    if line.startswith((f"{name}{{", f"{name} ")):
+                        total += float(line.rpartition(" ")[2])
+        return total
+
+
+async def spawn(*command: str, stdin: str = "") -> str:
+    """A command beside running visitors; AssertionError when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment(),
+    )
+    async with asyncio.timeout(300):
+        output, _ = await process.communicate(stdin.encode())
+    assert process.returncode == 0, f"{' '.join(command)}\n{output.decode()}"
+    return output.decode()
+
+
+def prometheus(path: str) -> Any:
+    """An answer of the cluster's Prometheus, reached through the API server."""
+    pods = json.loads(
+        run("kubectl", "get", "pods", "-A", "-l", "app.kubernetes.io/name=prometheus", "-o", "json")
+    )["items"]
+    assert pods, "no pod of the cluster is labelled app.kubernetes.io/name=prometheus"
+    where = pods[0]["metadata"]
+    raw = f"/api/v1/namespaces/{where['namespace']}/pods/{where['name']}:9090/proxy/api/v1/{path}"
+    return json.loads(run("kubectl", "get", "--raw", raw))["data"]
+
+
+def named(items: Iterable[dict[str, Any]]) -> set[str]:
+    """Kind and name of objects."""
+    return {f"{item['kind']}/{item['metadata']['name']}" for item in items}

@@ -1,0 +1,73 @@
+"""From nothing to a review, by plain helm."""
+
+from __future__ import annotations
+
+import json
+
+from serinus.visitors.journey import Client
+from serinus.visitors.page import read
+from tests.cluster.support import APPS, TRACKS, Release, address, run, run_any
+
+
+def test_everything_gets_ready(release: Release) -> None:
+    print(f"\nfrom nothing to all ready: {release.seconds:.0f} s")
+    assert len(release.pods("postgresql")) == 1
+    for app in APPS:
+        for track in TRACKS:
+            assert len(release.pods(app, track)) == 2, release.trouble()
+
+
+async def test_a_review_travels_in_both_tracks(release: Release) -> None:
+    for track in TRACKS:
+        client = Client(address(), release.host, None)
+        client.cookies["app-version"] = track
+        status, html, _ = await client.request("GET", "/", "page")
+        assert status == 200
+        form = read(html).form("/reviews")
+        text = {"text": "The soup was cold and the waiter rude."}
+        status, _, location = await client.request(
+            "POST", form.action, "review", {**form.fields, **text}
+        )
+        assert status == 303
+        assert client.meetings[-1].hops == tuple((app, track) for app in APPS)
+        status, html, _ = await client.request("GET", location, "result")
+        result = read(html)
+        assert (status, result.sentiment) == (200, "negative")
+        form = result.form("/feedback")
+        status, _, _ = await client.request(
+            "POST", form.action, "feedback",
+            {**form.fields, "action": "override", "sentiment": "positive"},
+        )  # fmt: skip
+        assert status == 303
+        name = location.rpartition("/")[2]
+        query = "SELECT arm, enrolment, feedback_action, feedback_sentiment FROM reviews"
+        assert release.sql(f"{query} WHERE id = '{name}'") == [f"{track}|forced|override|positive"]
+        await client.close()
+
+
+def test_the_releases_own_tests_pass(release: Release) -> None:
+    run("helm", "test", "serinus", "-n", release.namespace, "--timeout", "3m")
+
+
+def test_pod_security_is_enforced(release: Release) -> None:
+    done = run_any(
+        "kubectl", "-n", release.namespace, "run", "root", "--image=any", "--privileged",
+        "--dry-run=server",
+    )  # fmt: skip
+    assert done.returncode
+    assert 'violates PodSecurity "restricted' in done.stderr
+
+
+def test_no_pod_was_refused_or_restarted_for_its_own_fault(release: Release) -> None:
+    for pod in release.get("pods", "-l", "app.kubernetes.io/instance=serinus")["items"]:
+        for status in pod["status"]["containerStatuses"]:
+            ended = status.get("lastState", {}).get("terminated", {})
+            assert ended.get("exitCode", 0) == 0, json.dumps(ended)
+    events = release.get("events", "--field-selector=reason=FailedCreate")["items"]
+    assert [event["message"] for event in events] == []
+
+
+def test_istio_finds_nothing_to_say(release: Release) -> None:
+    done = run_any("istioctl", "analyze", "-n", release.namespace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No validation issues found" in done.stdout + done.stderr
