@@ -60,14 +60,11 @@ class Releases:
 
     def history(self) -> list[Revision]:
         """All revisions that are kept, oldest first; none when it was never installed."""
-        import helm_python
-
-        try:
-            with self._talking() as config:
-                found = config.history(self.name)
-        except helm_python.HelmNotFoundError:
-            return []
-        return [_revision(item) for item in found]
+        # The engine's own history lacks the descriptions.
+        selector = f"labelSelector=owner%3Dhelm%2Cname%3D{self.name}"
+        path = f"/api/v1/namespaces/{self.cluster.namespace}/secrets?{selector}"
+        found = (self.cluster.object(path) or {}).get("items", ())
+        return sorted((_revision(_release(item)) for item in found), key=lambda one: one.number)
 
     def stored(self, revision: int) -> Stored:
         """One revision; raises `ClusterError` when it isn't kept."""
@@ -148,8 +145,7 @@ class Releases:
 
 def unpack(secret: Mapping[str, Any]) -> Stored:
     """Read the Secret in which Helm keeps a revision."""
-    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
-    release = json.loads(gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed)
+    release = _release(secret)
     labels = secret["metadata"].get("labels") or {}
     return Stored(
         number=int(release["version"]),
@@ -182,13 +178,22 @@ def write_chart(chart: Mapping[str, Any], into: Path) -> Path:
     return into
 
 
-def _revision(item: Mapping[str, Any]) -> Revision:
+def _release(secret: Mapping[str, Any]) -> dict[str, Any]:
+    packed = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    # Helm packs what is large; the two bytes are gzip's own mark.
+    text = gzip.decompress(packed) if packed[:2] == b"\x1f\x8b" else packed
+    release: dict[str, Any] = json.loads(text)
+    return release
+
+
+def _revision(release: Mapping[str, Any]) -> Revision:
+    info, about = release["info"], release["chart"]["metadata"]
     return Revision(
-        number=int(item["revision"]),
-        status=str(item["status"]),
-        updated=str(item.get("last_deployed") or item.get("updated") or ""),
-        chart=f"{item.get('chart_name', '')}-{item.get('chart_version', '')}".strip("-"),
-        description=str(item.get("description", "")),
+        number=int(release["version"]),
+        status=str(info["status"]),
+        updated=str(info["last_deployed"]),
+        chart=f"{about['name']}-{about['version']}",
+        description=str(info.get("description", "")),
     )
 
 

@@ -100,14 +100,10 @@ def wait(
     until = clock() + seconds
     since: dict[tuple[str, str], float] = {}
     while True:
-        workloads = [
-            item
-            for item in cluster.workloads(labels)
-            if names is None or (item.metadata and item.metadata.name in names)
-        ]
         pods = cluster.pods(labels)
-        seen = rows(workloads, pods)
-        show(seen)
+        every = rows(cluster.workloads(labels), pods)
+        show(every)
+        seen = [row for row in every if names is None or row.name in names]
         open_ = [row for row in seen if row.state != "ready"]
         missing = (names or frozenset()) - {row.name for row in seen}
         if seen and not open_ and not missing:

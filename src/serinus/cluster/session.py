@@ -26,6 +26,8 @@ from serinus.errors import ClusterError, RolloutError
 METRICS_PORT: Final = 9090
 TIMEOUT: Final = 300.0
 """Seconds that pods may take to get ready."""
+_FIRST: Final = "first step: canary without routes"
+"""Ends the description of a revision that was only the way to the next one."""
 _DONE: Final = frozenset({"deployed", "superseded"})
 
 Show = ready.Show
@@ -214,9 +216,12 @@ def _before(target: Target, number: int) -> int:
     last = target.history[-1]
     if last.number != number and last.status not in _DONE:
         return number  # The last change failed: what was in force before it is meant.
-    older = [item.number for item in target.history if item.number < number]
-    kept = [item.number for item in target.history if item.status in _DONE]
-    if not (found := [item for item in older if item in kept]):
+    found = [
+        item.number
+        for item in target.history
+        if item.number < number and item.status in _DONE and _FIRST not in item.description
+    ]
+    if not found:
         raise RolloutError(
             f"revision {number} is the first one, so there is nothing to lead back to",
             where=str(target),
@@ -258,7 +263,7 @@ def _apply(
         labels = {desired.PROMOTED: "null"}  # Helm keeps a label until it is set to this word.
     if first is not None:
         waiting.say("the canary's pods first, its routes when they are ready")
-        about = f"{description}, first step: canary without routes".lstrip(", ")
+        about = f"{description}, {_FIRST}".lstrip(", ")
         _put(target, chart, first, about, labels)
         _await_canary(target, waiting)
     number = _put(target, chart, sent, description, labels)

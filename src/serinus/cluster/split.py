@@ -13,7 +13,8 @@ from typing import Any, Final, TypeAlias
 from serinus.manifests import Index
 
 GATEWAY_ROUTES: Final = "app-frontend-gateway"
-DRAW: Final = "draw"
+DRAWS: Final = ("draw-get", "draw")
+"""Routes that draw, the one of page requests first: new visitors come with a GET."""
 
 Weights: TypeAlias = dict[str, int]
 
@@ -36,7 +37,8 @@ class HandEdit:
 
 def drawn(service: Mapping[str, Any] | None) -> Weights:
     """Percent of new visitors per track, by the gateway's VirtualService; empty without one."""
-    return _routes(service or {}).get(DRAW, {})
+    routes = _routes(service or {})
+    return next((routes[name] for name in DRAWS if name in routes), {})
 
 
 def hand_edits(manifest: str, live: Iterable[Mapping[str, Any]]) -> list[HandEdit]:
