@@ -31,7 +31,7 @@ from serinus.model.text import VERSION, terms
 
 SEED: Final = 7
 FOLDS: Final = 5
-_DIGITS: Final = 14
+_DIGITS: Final = 12
 """Decimals of a weight: finer than any difference between two texts."""
 
 
