@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -114,3 +115,22 @@ def test_an_unknown_service_is_refused_by_name(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1
     assert "app-nothing" in done.stderr
+
+
+def test_a_stripped_module_still_loads(tmp_path: Path) -> None:
+    import uvloop
+
+    original = Path(uvloop.__file__).parent
+    shutil.copytree(original, tmp_path / "uvloop")
+    (tmp_path / "text.so").write_text("no object file\n")
+    subprocess.run([sys.executable, ROOT / "images/strip.py", tmp_path], check=True)
+    (module,) = tmp_path.glob("uvloop/loop*.so")
+    before = (original / module.name).stat().st_size
+    assert module.stat().st_size < before / 4
+    assert (tmp_path / "text.so").read_text() == "no object file\n"
+    script = "import asyncio, sys; sys.path.insert(0, sys.argv[1]); import uvloop; "
+    script += "assert sys.argv[1] in uvloop.__file__; uvloop.run(asyncio.sleep(0)); print('ran')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "ran", done.stderr
