@@ -128,6 +128,8 @@ def _preview(target: Target, asked: Asked, *, diff: bool) -> None:
     from serinus.cluster import session
 
     found = session.preview(target, asked)
+    for line in found.said:
+        click.secho(line, fg="yellow", err=True)
     if not diff:
         click.echo("\n".join(hidden(found.after)))
         return

@@ -27,9 +27,12 @@ CRASHES: Final = 3
 """Restarts after which a crash is not a matter of something else still starting."""
 LINES: Final = 15
 """Log lines that an error shows."""
+WIDTH: Final = 160
+"""Characters of a message that are shown; the rest repeats itself in other words."""
 _REFUSED: Final = frozenset(
     {
         "ErrImageNeverPull",
+        "ErrImagePull",
         "ImagePullBackOff",
         "InvalidImageName",
         "CreateContainerConfigError",
@@ -55,12 +58,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a pod is not ready; `lasting` when waiting won't mend it."""
+    """Why a pod is not ready.
+
+    `lasting` when waiting won't mend it; `ran` when there is a log, `crashed` when it is that of
+    the run before.
+    """
 
     pod: str
     container: str
     reason: str
     lasting: bool
+    ran: bool = False
     crashed: bool = False
 
     def __str__(self) -> str:
@@ -127,9 +135,9 @@ def _failed(
     names = ", ".join(row.name for row in open_) or "the release"
     late = f" within {seconds:.0f} s" if seconds is not None else ""
     told = [f"not ready{late}: {names}"]
-    told += [f"{row.name}: {row.failure}" for row in open_ if row.failure]
+    told += [f"{row.name}: {row.failure}" for row in open_ if row.state == "failed"]
     told += [str(trouble) for trouble in found]
-    logged = next((item for item in found if item.container), None)
+    logged = next((item for item in found if item.ran), None)
     if logged:
         told += _last_lines(cluster, logged)
     return ClusterError(
@@ -236,15 +244,23 @@ def _troubles(pod: Pod) -> Iterator[Trouble]:
         if one.ready:
             continue
         if reason in _REFUSED:
-            about = f": {waiting.message}" if waiting and waiting.message else ""
+            about = _short(waiting.message if waiting else None)
             yield Trouble(name, one.name, f"{reason}{about}", lasting=True)
         elif ended is not None and ended.exitCode != 0:
             why = f"{ended.reason or 'ended'}, exit code {ended.exitCode}"
             times = f"{one.restartCount} restarts"
             lasting = one.restartCount >= CRASHES
-            yield Trouble(name, one.name, f"{why}, {times}", lasting, one.restartCount > 0)
+            again = one.state is not None and one.state.terminated is None
+            yield Trouble(name, one.name, f"{why}, {times}", lasting, ran=True, crashed=again)
         elif one.state and one.state.running:
-            yield Trouble(name, one.name, "runs and is not ready", lasting=False)
+            yield Trouble(name, one.name, "runs and is not ready", lasting=False, ran=True)
     for condition in (pod.status.conditions if pod.status else None) or ():
         if condition.type == "PodScheduled" and condition.status == "False":
-            yield Trouble(name, "", f"{condition.reason}: {condition.message}", lasting=False)
+            about = _short(condition.message)
+            yield Trouble(name, "", f"{condition.reason}{about}", lasting=False)
+
+
+def _short(message: str | None) -> str:
+    """The first line of a message."""
+    line = (message or "").strip().partition("\n")[0]
+    return f": {line[:WIDTH]}{'...' if len(line) > WIDTH else ''}" if line else ""

@@ -58,11 +58,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a deploy would change: manifests before and after, and what it would overwrite."""
+    """What a deploy would change: manifests before and after, and what it would say."""
 
     before: str
     after: str
     edits: tuple[split.HandEdit, ...]
+    said: tuple[str, ...]
 
 
 class Target:
@@ -148,12 +149,13 @@ def kept_chart(stored: Stored) -> Iterator[Path]:
 
 def preview(target: Target, asked: Asked) -> Preview:
     """What `deploy` would change; the cluster judges every object, nothing is made."""
-    sent, whole, first = _wanted(target, asked, lambda _: None)
+    said: list[str] = []
+    sent, whole, first = _wanted(target, asked, said.append)
     prerequisites.check(target.cluster, whole)
     sent = first or sent
     after = target.releases.put(asked.chart, sent, first=target.current is None, dry_run=True)
     before = target.current.manifest if target.current else ""
-    return Preview(before, after, tuple(target.edits()))
+    return Preview(before, after, tuple(target.edits()), tuple(said))
 
 
 def deploy(target: Target, asked: Asked, waiting: Waiting) -> int:
