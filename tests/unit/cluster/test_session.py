@@ -1,0 +1,202 @@
+import base64
+
+import pytest
+
+from serinus import rollout
+from serinus.clients import helm
+from serinus.clients.releases import unpack, write_chart
+from serinus.cluster import desired, session
+from serinus.errors import ChartError, ClusterError, RolloutError
+
+from .conftest import deployment, release
+
+SECRETS = "/api/v1/namespaces/shop/secrets"
+VALUES = (
+    "rollout:\n  epoch: 1\n  digest: ''\n  weights: {stable: 90, canary: 10}\n"
+    "  canary: {enabled: true, routed: true}\n"
+    "workloads:\n  app-service:\n    tracks:\n      stable: {image: {tag: '1'}}\n"
+    "      canary: {image: {tag: '2'}}\n"
+)
+ON = {"rollout": {"epoch": 1}}
+OFF = {
+    "rollout": {
+        "epoch": 2,
+        "weights": {"stable": 100, "canary": 0},
+        "canary": {"enabled": False, "routed": False},
+    }
+}
+
+
+def _chart():
+    import yaml
+
+    return {
+        "metadata": {"apiVersion": "v2", "name": "small", "version": "0.1.0"},
+        "values": yaml.safe_load(VALUES),
+        "templates": [{"name": "templates/x.yaml", "data": base64.b64encode(b"").decode()}],
+    }
+
+
+class Puts:
+    """In the engine's place: keeps what would be sent, and stores it as the next revision."""
+
+    def __init__(self, server):
+        self.server = server
+        self.sent = []
+        self.kept = []
+
+    def keep(self, values, **about):
+        number = len(self.kept) + 1
+        for item in self.kept:
+            item["status"] = "superseded" if item["status"] == "deployed" else item["status"]
+        self.kept.append({"status": "deployed", **about, "values": values, "number": number})
+        self.store()
+
+    def store(self):
+        secrets = [
+            release(
+                item["number"], item["values"], status=item["status"], chart=_chart(),
+                labels=item.get("labels"), description=item.get("description", ""),
+            )
+            for item in self.kept
+        ]  # fmt: skip
+        self.server.answers[SECRETS] = {"items": secrets}
+        for secret in secrets:
+            self.server.answers[f"{SECRETS}/{secret['metadata']['name']}"] = secret
+
+    def __call__(self, chart, values, *, first, description="", labels=None, dry_run=False):
+        self.sent.append((values, first, description, dict(labels or {})))
+        self.keep(values, description=description, labels=labels)
+        return ""
+
+
+@pytest.fixture
+def target(cluster, server, monkeypatch):
+    found = session.Target(cluster)
+    puts = Puts(server)
+    monkeypatch.setattr(found.releases, "put", puts)
+    found.puts = puts
+    server.answers |= {
+        "/apis/apps/v1/namespaces/shop/deployments": {
+            "items": [deployment("app-service-stable"), deployment("app-service-canary")]
+        },
+        "/apis/apps/v1/namespaces/shop/statefulsets": {"items": []},
+        "/api/v1/namespaces/shop/pods": {"items": []},
+    }
+    return found
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def waiting(said):
+    return session.Waiting(lambda _: None, said.append)
+
+
+def test_nothing_installed_is_told_with_its_remedy(target):
+    with pytest.raises(ClusterError, match=r"no release serinus[\s\S]*serinus deploy"):
+        target.installed()
+
+
+def test_an_abort_is_one_revision_with_everything_else_kept(target, waiting):
+    target.puts.keep({**ON, "hosts": {"frontend": "a"}})
+    whole = session.roll(target, rollout.abort, waiting, "rollout abort")
+    ((sent, first, description, labels),) = target.puts.sent
+    assert (first, description, labels) == (False, "rollout abort", {})
+    assert sent["hosts"] == {"frontend": "a"}
+    assert not rollout.read(whole).enabled
+    assert rollout.read(whole).epoch == 2
+
+
+def test_on_is_two_revisions_and_the_routes_come_last(target, waiting, said):
+    target.puts.keep(OFF)
+    session.roll(target, lambda o, v: rollout.switch_on(o, v, 30)[1], waiting, "rollout on")
+    (first, *_), (then, *_) = target.puts.sent
+    assert first["rollout"]["canary"] == {"enabled": True, "routed": False}
+    assert then["rollout"]["canary"] == {"enabled": True, "routed": True}
+    assert then["rollout"]["weights"] == {"stable": 70, "canary": 30}
+    assert said == ["the canary's pods first, its routes when they are ready"]
+
+
+def test_a_promotion_is_remembered_by_a_label(target, waiting):
+    target.puts.keep(ON)
+    session.roll(target, rollout.promote, waiting, "rollout promote", promotes=True)
+    assert target.puts.sent[-1][3] == {desired.PROMOTED: "true"}
+    session.roll_back(target, None, waiting)
+    assert target.puts.sent[-1][3] == {desired.PROMOTED: "null"}
+
+
+def test_rolling_back_leads_to_the_revision_before_with_a_higher_epoch(target, waiting, said):
+    target.puts.keep(ON)
+    target.puts.keep(OFF)
+    session.roll_back(target, None, waiting)
+    (first, _, one, _), (then, _, two, _) = target.puts.sent
+    assert (one, two) == (
+        "rollback to 1, first step: canary without routes", "rollback to 1",
+    )  # fmt: skip
+    assert (first["rollout"]["epoch"], then["rollout"]["epoch"]) == (2, 3)
+    assert said[0] == "back to revision 1"
+
+
+def test_a_first_step_is_not_led_back_to(target, waiting, said):
+    target.puts.keep(ON)
+    target.puts.keep(ON, description="rollback to 1, first step: canary without routes")
+    target.puts.keep(ON)
+    session.roll_back(target, None, waiting)
+    assert said[0] == "back to revision 1"
+
+
+def test_after_a_failed_change_what_was_in_force_is_led_back_to(target, waiting, said):
+    target.puts.keep(ON)
+    target.puts.keep(OFF)
+    target.puts.kept[0]["status"] = "superseded"
+    target.puts.keep(ON, status="failed")
+    target.puts.kept[1]["status"] = "deployed"
+    target.puts.keep(ON, status="failed")
+    target.puts.kept[1]["status"] = "deployed"
+    target.puts.store()
+    session.roll_back(target, None, waiting)
+    assert said[0] == "back to revision 2"
+
+
+def test_the_first_revision_has_none_before(target, waiting):
+    target.puts.keep(ON)
+    with pytest.raises(RolloutError, match="nothing to lead back to"):
+        session.roll_back(target, None, waiting)
+
+
+def test_a_kept_chart_becomes_files_again(tmp_path):
+    stored = unpack(release(1, ON, chart=_chart(), labels={desired.PROMOTED: "true"}))
+    assert (stored.number, stored.values) == (1, ON)
+    assert helm.coalesce(write_chart(stored.chart, tmp_path), {})["rollout"]["epoch"] == 1
+    wrong = {**_chart(), "files": [{"name": "../out", "data": ""}]}
+    with pytest.raises(ChartError, match="outside of itself"):
+        write_chart(wrong, tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("service", "address"),
+    [
+        ({"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.9"}]}}}, "10.0.0.9:80"),
+        ({"spec": {"ports": [{"port": 80, "nodePort": 30080}]}}, "10.0.0.1:30080"),
+    ],
+)
+def test_the_gateway_is_found_by_balancer_or_node_port(target, server, service, address):
+    chart = _chart()
+    chart["values"]["gateway"] = {"port": 80, "namespace": "istio", "service": "ingress"}
+    secret = release(1, ON, chart=chart)
+    server.answers |= {
+        SECRETS: {"items": [secret]},
+        f"{SECRETS}/sh.helm.release.v1.serinus.v1": secret,
+        "/api/v1/namespaces/istio/services/ingress": service,
+        "/api/v1/nodes": {
+            "items": [{"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}]
+        },
+    }
+    assert session.gateway(target) == address
+    server.answers["/api/v1/namespaces/istio/services/ingress"] = {}
+    with pytest.raises(ClusterError, match="--gateway 127"):
+        session.gateway(target)
