@@ -70,9 +70,9 @@ def strangers(cluster: None) -> Iterator[Release]:
 
     place = Release("serinus-strangers")
     place.create_namespace()
-    security = {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    # Of the pod: the injected sidecar has no seccomp profile of its own.
+    common = {
         "runAsNonRoot": True,
         "runAsUser": 65532,
         "seccompProfile": {"type": "RuntimeDefault"},
@@ -85,7 +85,11 @@ def strangers(cluster: None) -> Iterator[Release]:
                 "securityContext": security,
             }  # fmt: skip
             metadata = {"name": name, "labels": {"sidecar.istio.io/inject": inject}}
-            spec = {"containers": [container], "terminationGracePeriodSeconds": 1}
+            spec = {
+                "containers": [container],
+                "securityContext": common,
+                "terminationGracePeriodSeconds": 1,
+            }
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
             place.kubectl("apply", "-f", "-", stdin=json.dumps(pod))
         place.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=120s")

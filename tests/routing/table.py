@@ -22,6 +22,7 @@ class Row:
     headers: tuple[tuple[str, str], ...]
     source: str
     status: int
+    cluster_status: int
     app: str
     track: str
     rule: str
@@ -60,12 +61,14 @@ def _row(raw: dict[str, Any], hosts: dict[str, str]) -> Row:
         path=_long(raw.pop("path", "/")),
         headers=tuple((name, _long(value)) for name, value in headers),
         source=raw.pop("from", ""),
-        status=raw.pop("status", 200),
+        status=raw.get("status", 200),
+        cluster_status=raw.pop("cluster_status", raw.get("status", 200)),
         app=raw.pop("app", "app-frontend"),
         track=raw.pop("track", ""),
         rule=f"{rule}-get" if rule and method == "GET" else rule,
         sees=raw.pop("sees", {}),
     )
+    raw.pop("status", None)
     assert not raw, f"{row.name}: unknown fields {sorted(raw)}"
     assert (row.status == 200) == bool(row.track and row.rule), row.name
     return row

@@ -1,8 +1,8 @@
 """Normalises a request's path as Envoy does before it chooses a route.
 
 Enters: a path as the client wrote it. Leaves: the path that rules see. Called by
-`serinus.mesh.explain`. Istio's default: dot segments are resolved and escapes of unreserved
-characters undone; escaped slashes stay, repeated slashes too.
+`serinus.mesh.explain`. Istio's default: a fragment is taken off, dot segments are resolved and
+escapes of unreserved characters undone; escaped slashes stay, repeated slashes too.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ _PARAMETERS: Final = re.compile(r"(^|/)(\.{1,2});[^/]*")
 
 def normalise(target: str) -> str | None:
     """The path without its query; None when Envoy answers 400."""
-    path = target.partition("?")[0]
-    if not path.startswith("/") or "#" in target or "%00" in path or not path.isascii():
+    # Istio has Envoy take a fragment off, which Envoy by itself refuses.
+    path = target.partition("#")[0].partition("?")[0]
+    if not path.startswith("/") or "%00" in path or not path.isascii():
         return None
     path = _PARAMETERS.sub(r"\1\2", path.replace("\\", "/"))
     path = _UNRESERVED.sub(lambda found: chr(int(found[1], 16)), path)

@@ -43,7 +43,7 @@ from serinus.mesh.paths import normalise
         ("", None),
         ("*", None),
         ("x/y", None),
-        ("/a#f", None),
+        ("/a#f", "/a"),
         ("/a%00b", None),
         ("/é", None),
     ],

@@ -23,4 +23,15 @@ def bootstrap(placement: Placement) -> dict[str, Any]:
             "cds_config": names.source_file(placement.directory, names.CDS),
             "lds_config": names.source_file(placement.directory, names.LDS),
         },
+        # As Istio starts its proxies: a fragment is taken off the path instead of refused.
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "istio",
+                    "static_layer": {
+                        "envoy.reloadable_features.http_reject_path_with_fragment": False
+                    },
+                }
+            ]
+        },
     }
