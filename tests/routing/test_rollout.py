@@ -110,4 +110,9 @@ def test_every_scenario_of_the_chart_compiles_or_says_why(name: str, tmp_path: P
         with pytest.raises(MeshError, match=r"spec\.servers\[\d\]\.tls"):
             istio.read(index)
         return
+    if given.get("hosts", {}).get("grafana"):
+        # It lies in another release, which one machine doesn't have.
+        with pytest.raises(MeshError, match="no Service named monitoring-grafana"):
+            istio.read(index)
+        return
     assert envoy.compile(istio.read(index), placement).files["rds/gateway.json"]
