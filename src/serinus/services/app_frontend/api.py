@@ -7,7 +7,6 @@ put another `Reviews` in its place.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, Self, TypeVar
@@ -36,7 +35,7 @@ _FEEDBACK: Final = msgspec.json.Decoder(Feedback)
 _ERASURE: Final = msgspec.json.Decoder(Erasure)
 _VERSION: Final = msgspec.json.Decoder(VersionInfo)
 _PROBLEM: Final = msgspec.json.Decoder(Problem)
-VERSION_SECONDS: Final = 1.0
+VERSION_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 DEFAULT_RETRY_AFTER: Final = 2
 T = TypeVar("T")
 
@@ -98,7 +97,9 @@ class AppService:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
+            # Being ready to decompress takes a fifth of a call's processor time.
+            headers={"accept-encoding": "identity"},
+            auto_decompress=False,
         )
         return self
 
@@ -139,9 +140,9 @@ class AppService:
     async def version(self) -> VersionInfo | None:
         """See `Reviews.version`; waits at most a second."""
         try:
-            async with asyncio.timeout(VERSION_SECONDS):
-                return _decoded(_VERSION, await self._call(None, "GET", "/version"))
-        except (TimeoutError, UnavailableError, RefusedError):
+            raw = await self._call(None, "GET", "/version", within=VERSION_TIMEOUT)
+            return _decoded(_VERSION, raw)
+        except (UnavailableError, RefusedError):
             return None
 
     async def _call(
@@ -151,6 +152,7 @@ class AppService:
         path: str,
         content: Any = None,
         more: dict[str, str] | None = None,
+        within: aiohttp.ClientTimeout | None = None,
     ) -> bytes:
         request = context.current()
         headers = request.outgoing(self._caller) | (more or {})
@@ -161,7 +163,9 @@ class AppService:
             body = _ENCODER.encode(content)
             headers["content-type"] = "application/json"
         try:
-            status, raw, answered = await self._send(method, path, headers, body)
+            status, raw, answered = await self._send(
+                method, path, headers, body, within or self._timeout
+            )
         except TimeoutError as error:
             raise UnavailableError("app-service took too long") from error
         except aiohttp.ClientError as error:
@@ -177,13 +181,23 @@ class AppService:
         raise RefusedError(status, problem)
 
     async def _send(
-        self, method: str, path: str, headers: dict[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes | None,
+        within: aiohttp.ClientTimeout,
     ) -> tuple[int, bytes, Any]:
         assert self._session is not None  # noqa: S101  # entered by app.build
         for attempt in (1, 2):
             try:
                 async with self._session.request(
-                    method, self._url + path, data=body, headers=headers, allow_redirects=False
+                    method,
+                    self._url + path,
+                    data=body,
+                    headers=headers,
+                    timeout=within,
+                    allow_redirects=False,
                 ) as response:
                     return response.status, await response.read(), response.headers
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):

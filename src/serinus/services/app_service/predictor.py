@@ -7,7 +7,6 @@ another `Predictor` in its place.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -23,7 +22,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _RESPONSE: Final = msgspec.json.Decoder(PredictResponse)
 _VERSION: Final = msgspec.json.Decoder(VersionInfo)
 _JSON: Final = {"content-type": "application/json"}
-VERSION_SECONDS: Final = 1.0
+VERSION_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 
 
 class PredictionError(Exception):
@@ -62,6 +61,8 @@ class ModelService:
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
+            # Being ready to decompress takes a fifth of a call's processor time.
+            headers={"accept-encoding": "identity"},
             auto_decompress=False,
         )
         return self
@@ -117,10 +118,9 @@ class ModelService:
         """See `Predictor.version`; waits at most a second."""
         assert self._session is not None  # noqa: S101  # entered by app.build
         try:
-            async with (
-                asyncio.timeout(VERSION_SECONDS),
-                self._session.get(f"{self._url}/version", headers=headers) as response,
-            ):
+            async with self._session.get(
+                f"{self._url}/version", headers=headers, timeout=VERSION_TIMEOUT
+            ) as response:
                 return _VERSION.decode(await response.read()) if response.status == 200 else None
         except (TimeoutError, aiohttp.ClientError, msgspec.DecodeError, UnicodeDecodeError):
             return None

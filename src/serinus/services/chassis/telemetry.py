@@ -55,11 +55,11 @@ class Telemetry:
         self.gauge(metrics.BUILD_INFO).labels(settings.version).set(1)
         self._requests = self.counter(metrics.HTTP_REQUESTS)
         self._duration = self.histogram(metrics.HTTP_DURATION)
-        self._in_flight = self.gauge(metrics.HTTP_IN_FLIGHT)
         self._mixed = self.counter(metrics.MIXED_TRACK)
         self._scraping: list[Callable[[], Awaitable[None]]] = []
         self._children: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
         self.in_flight = 0
+        self.gauge(metrics.HTTP_IN_FLIGHT).set_function(lambda: self.in_flight)
 
     def counter(self, metric: metrics.Metric) -> Counter:
         """Register a declared counter; its labels' known values should be touched at start."""
@@ -115,7 +115,6 @@ class Telemetry:
             token = CURRENT.set(request)
             self._count_mixed(request)
             status = 500
-            self._in_flight.inc()
             self.in_flight += 1
 
             async def answer(message: Message) -> None:
@@ -134,7 +133,6 @@ class Telemetry:
                 await app(scope, receive, answer)
             finally:
                 self.in_flight -= 1
-                self._in_flight.dec()
                 self._account(scope, request, status, time.perf_counter() - started)
                 CURRENT.reset(token)
 
