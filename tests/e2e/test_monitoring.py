@@ -170,6 +170,13 @@ async def quiet(run: Run, seconds: float = 90.0) -> None:
     await eventually(answered, 30)
 
 
+async def calm(run: Run) -> None:
+    """Wait until the load of other tests is out of every window, and no alert is left of it."""
+    requests = 'sum(rate(serinus_http_requests_total{app="app-frontend"}[2m]))'
+    await until_answered(run, f"vector(1) unless {requests} >= 1", 180)
+    await quiet(run, 150)
+
+
 async def test_every_target_is_up(watched: Run) -> None:
     await until_answered(watched, 'count(up{job="serinus-mesh"} == 1)')
     await until_answered(watched, 'count(up{job=~".+-.+", track=~".+"} == 1) == 6')
@@ -179,10 +186,7 @@ async def test_every_target_is_up(watched: Run) -> None:
 async def test_a_pushed_load_is_mailed_and_resolved(watched: Run) -> None:
     # An increase needs a calm minute before it.
     await until_answered(watched, 'count(up{job="app-frontend"} offset 1m) and on () vector(1)', 90)
-    requests = 'sum(rate(serinus_http_requests_total{app="app-frontend"}[2m]))'
-    calm = f"vector(1) unless {requests} >= 1"
-    await until_answered(watched, calm, 150)
-    await quiet(watched, 150)
+    await calm(watched)
     since = datetime.now(UTC)
     began = time.monotonic()
     async with traffic(watched, 40, "app-version=stable"):
@@ -259,7 +263,7 @@ async def test_a_new_weight_is_a_series_and_restarts_nothing(watched: Run) -> No
 
 
 async def test_a_dead_canary_is_mailed_and_nothing_else(watched: Run) -> None:
-    await quiet(watched)
+    await calm(watched)
     async with traffic(watched, 3, "app-version=canary"):
         await asyncio.sleep(2)
         since, began = datetime.now(UTC), time.monotonic()
