@@ -25,7 +25,9 @@ def _file(path, name, *, current=True):
 
 
 def _cluster(handler):
-    config = SingleConfig("recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1"))
+    config = SingleConfig(
+        "recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1", insecure=True)
+    )
     return Kubernetes(config, "shop", transport=httpx2.MockTransport(handler))
 
 

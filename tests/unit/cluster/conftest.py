@@ -49,7 +49,9 @@ def server():
 
 @pytest.fixture
 def cluster(server):
-    config = SingleConfig("recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1"))
+    config = SingleConfig(
+        "recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1", insecure=True)
+    )
     return Kubernetes(config, "shop", transport=httpx2.MockTransport(server))
 
 
