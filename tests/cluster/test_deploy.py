@@ -59,6 +59,7 @@ def serinus(*words: str, code: int = 0) -> str:
 
 def shown() -> dict[str, Any]:
     done = run_any(*SERINUS, "rollout", "show", "--json", "--namespace", NAMESPACE)
+    assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

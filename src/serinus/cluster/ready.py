@@ -86,6 +86,14 @@ def rows(workloads: Iterable[Deployment | StatefulSet], pods: Iterable[Pod]) -> 
     return sorted(found, key=lambda row: (not row.track, row.app, row.track != STABLE, row.name))
 
 
+def serves(pod: Pod) -> bool:
+    """Is the pod ready, and to stay?"""
+    if pod.metadata is None or pod.metadata.deletionTimestamp is not None:
+        return False
+    conditions = (pod.status.conditions if pod.status else None) or ()
+    return any(one.type == "Ready" and one.status == "True" for one in conditions)
+
+
 def troubles(pods: Iterable[Pod]) -> list[Trouble]:
     """What keeps pods from being ready."""
     return [trouble for pod in pods for trouble in _troubles(pod)]

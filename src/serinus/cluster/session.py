@@ -130,13 +130,9 @@ class Target:
             return helm.coalesce(chart, stored.values)
 
     def metrics(self) -> list[str]:
-        """The metrics page of each running pod of app-frontend."""
+        """The metrics page of each ready pod of app-frontend."""
         pods = self.cluster.pods({**self.labels, "app": APP_FRONTEND})
-        names = [
-            pod.metadata.name
-            for pod in pods
-            if pod.metadata and pod.metadata.name and pod.status and pod.status.phase == "Running"
-        ]
+        names = [pod.metadata.name or "" for pod in pods if pod.metadata and ready.serves(pod)]
         return [self.cluster.page(name, METRICS_PORT, "/metrics") for name in names]
 
 

@@ -137,3 +137,14 @@ def test_time_that_is_up_tells_what_is_pending(server, cluster):
     _serve(server, [deployment("app-service-canary", available=0)], [waiting])
     with pytest.raises(ClusterError, match=r"within 30 s[\s\S]*Unschedulable: 0/1 nodes"):
         _wait(cluster, seconds=30.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "going", "serves"),
+    [("True", None, True), ("False", None, False), ("True", "2026-01-01T00:00:00Z", False)],
+)
+def test_a_pod_that_goes_is_not_asked(status, going, serves):
+    conditions = [{"type": "Ready", "status": status}]
+    item = pod("p", state={"running": {}}, ready=True, conditions=conditions)
+    item["metadata"]["deletionTimestamp"] = going
+    assert ready.serves(Pod.from_dict(item)) is serves
