@@ -22,25 +22,26 @@ def until(found: Callable[[], Any], seconds: float = 240) -> Any:
 
 
 def test_every_target_is_up(release: Release) -> None:
-    def up() -> Counter[str]:
-        targets = [
-            target["labels"]
+    """A pod that just ended may stay a target for one round of discovery."""
+
+    def targets(up: bool) -> list[dict[str, Any]]:
+        return [
+            target
             for target in prometheus("targets?state=active")["activeTargets"]
-            if target["labels"].get("namespace") == release.namespace and target["health"] == "up"
+            if target["labels"].get("namespace") == release.namespace
+            and (target["health"] == "up") == up
         ]
-        return Counter(f"{labels.get('service', labels['job'])}" for labels in targets)
+
+    def services() -> Counter[str]:
+        return Counter(
+            target["labels"].get("service", target["labels"]["job"]) for target in targets(True)
+        )
 
     wanted = {f"{app}-metrics": 2 * len(TRACKS) for app in APPS}
-    until(lambda: wanted.items() <= up().items())
-    found = up()
-    print(f"\ntargets up: {dict(found)}")
-    assert wanted.items() <= found.items()
-    down = [
-        target["lastError"]
-        for target in prometheus("targets?state=active")["activeTargets"]
-        if target["labels"].get("namespace") == release.namespace and target["health"] != "up"
-    ]
-    assert down == []
+    until(lambda: wanted.items() <= services().items() and not targets(False))
+    print(f"\ntargets up: {dict(services())}")
+    assert wanted.items() <= services().items()
+    assert [(target["scrapeUrl"], target["lastError"]) for target in targets(False)] == []
 
 
 def test_every_rule_is_loaded_and_healthy(release: Release) -> None:
