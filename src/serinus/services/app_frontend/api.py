@@ -97,9 +97,6 @@ class AppService:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Being ready to decompress takes a fifth of a call's processor time.
-            headers={"accept-encoding": "identity"},
-            auto_decompress=False,
         )
         return self
 

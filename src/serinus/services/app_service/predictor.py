@@ -61,7 +61,7 @@ class ModelService:
             connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
-            # Being ready to decompress takes a fifth of a call's processor time.
+            # What is not decompressed must not come compressed.
             headers={"accept-encoding": "identity"},
             auto_decompress=False,
         )

@@ -51,8 +51,8 @@ def run(settings_type: type[SettingsT], build: Build[SettingsT]) -> int:
     try:
         settings = settings_room.load(settings_type, os.environ)
         json_logging.setup(settings)
-        # What is imported stays, and requests leave next to no cycles: looking for garbage as
-        # often as Python does took a tenth of each request.
+        # What is imported stays, and requests leave few cycles: looking for garbage as often as
+        # Python does takes a twentieth of each request.
         gc.freeze()
         gc.set_threshold(10_000)
         uvloop.run(serve(settings, build))
