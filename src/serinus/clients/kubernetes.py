@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import httpx2
 import lightkube
+import msgspec
 import yaml
 from lightkube import ApiError
 from lightkube.config import client_adapter
@@ -29,6 +30,7 @@ from lightkube.resources.core_v1 import Pod
 from serinus.clients import kubeconfig
 from serinus.errors import ClusterError
 
+_PLUGIN: Final = "client.authentication.k8s.io"
 TIMEOUT: Final = 20.0
 """Seconds that one answer may take."""
 
@@ -42,8 +44,7 @@ class Kubernetes:
         namespace: str | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        if config.user is None:
-            config = config._replace(user=User())
+        config = config._replace(user=_user(config.user))
         self.context = config.context_name
         self.namespace = namespace or config.namespace
         self.server = config.cluster.server
@@ -172,6 +173,19 @@ class Kubernetes:
                 where=f"{self.server} (context {self.context})",
                 remedy="start the cluster, or name another one with --context",
             ) from error
+
+
+def _user(user: User | None) -> User:
+    """The user as lightkube takes it: always there, its plugin of a version that lightkube knows.
+
+    Version v1 of the plugins' answer differs from v1beta1 in nothing that is read here.
+    """
+    if user is None:
+        return User()
+    if user.exec is None or user.exec.apiVersion != f"{_PLUGIN}/v1":
+        return user
+    plugin = msgspec.structs.replace(user.exec, apiVersion=f"{_PLUGIN}/v1beta1")
+    return msgspec.structs.replace(user, exec=plugin)
 
 
 def _config() -> KubeConfig:

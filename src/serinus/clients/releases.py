@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from serinus.clients import kubeconfig
 from serinus.clients.helm import chart_error
 from serinus.clients.values import Values
 from serinus.errors import ChartError, ClusterError
@@ -134,9 +135,11 @@ class Releases:
     def _talking(self) -> Iterator[Any]:
         import helm_python
 
+        # A pod's own account has no context; the engine finds it by itself.
+        context = self.cluster.context if kubeconfig.paths() else None
         try:
             with helm_python.Config(
-                kube_context=self.cluster.context or None, namespace=self.cluster.namespace
+                kube_context=context, namespace=self.cluster.namespace
             ) as config:
                 yield config
         except helm_python.HelmKubeError as error:

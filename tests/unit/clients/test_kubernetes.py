@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import httpx2
 import pytest
 import yaml
-from lightkube.config.kubeconfig import SingleConfig
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.config.models import Cluster, Context
 
 from serinus.clients import kubeconfig
@@ -76,3 +78,22 @@ def test_pages_of_pods_come_through_the_api_server():
 
     assert _cluster(answer).page("p", 9090, "/metrics") == "a 1\n"
     assert seen == ["/api/v1/namespaces/shop/pods/p:9090/proxy/metrics"]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])
+def test_a_credential_plugin_gives_the_token(tmp_path, monkeypatch, version):
+    api = f"client.authentication.k8s.io/{version}"
+    plugin = {"apiVersion": api, "command": "printf", "args": ['{"status": {"token": "abc"}}']}
+    about = yaml.safe_load(Path(_file(tmp_path / "a", "one")).read_text())
+    about["users"][0]["user"] = {"exec": plugin}
+    (tmp_path / "a").write_text(yaml.safe_dump(about))
+    config = KubeConfig.from_file(tmp_path / "a").get()
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["authorization"])
+        return httpx2.Response(200, json={"major": "1", "minor": "34"})
+
+    found = Kubernetes(config, transport=httpx2.MockTransport(answer))
+    assert found.version() == (1, 34)
+    assert seen == ["Bearer abc"]
