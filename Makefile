@@ -60,6 +60,7 @@ images: .venv/dev.stamp ## Build the three images and load them into the test cl
 cluster: .venv/dev.stamp ## Start a real Kubernetes with Istio on this machine, with our images (root, Go)
 	@$(PY) tools/cluster/rig up
 	@tools/images
+	@test -e $${SERINUS_CLUSTER_HOME:-/var/lib/serinus-cluster}/built/serinus.test_postgresql_15.tar || tests/cluster/postgresql/build
 
 .PHONY: cluster-down
 cluster-down: ## End that cluster
