@@ -49,9 +49,14 @@ def server():
 
 @pytest.fixture
 def cluster(server):
-    config = SingleConfig(
-        "recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1", insecure=True)
-    )
+    return connected(server)
+
+
+def connected(server):
+    """The namespace `shop` of a recorded API server."""
+    # Without verification: certificates of the system are slow to read, and nothing is encrypted.
+    about = Cluster(server="http://127.0.0.1:1", insecure=True)
+    config = SingleConfig("recorded", Context(cluster="c"), about)
     return Kubernetes(config, "shop", transport=httpx2.MockTransport(server))
 
 

@@ -1,0 +1,113 @@
+"""The commands on a cluster's release, against a recorded API server."""
+
+import json
+
+import pytest
+from click.exceptions import Exit
+from tests.unit.cluster.conftest import (
+    Server,
+    connected,
+    deployment,
+    pod,
+)
+from tests.unit.cluster.conftest import release as secret
+
+from serinus import rollout as changes
+from serinus.cli import release
+from serinus.cluster import session
+from serinus.errors import UsageError
+
+SHOP = "/api/v1/namespaces/shop"
+CHART = {
+    "metadata": {"apiVersion": "v2", "name": "small", "version": "0.1.0"},
+    "values": {
+        "rollout": {
+            "epoch": 3,
+            "weights": {"stable": 90, "canary": 10},
+            "canary": {"enabled": True, "routed": True},
+        }
+    },
+}
+RULES = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: app-frontend-gateway}
+spec:
+  http:
+    - name: draw
+      route:
+        - {destination: {host: a, subset: stable}, weight: 90}
+        - {destination: {host: a, subset: canary}, weight: 10}
+"""
+METRICS = 'serinus_assignments_total{track="canary",epoch="3"} 5.0\n'
+
+
+@pytest.fixture
+def server():
+    found = Server()
+    kept = secret(4, {}, chart=CHART, manifest=RULES)
+    ready = [{"type": "Ready", "status": "True"}]
+    live = {
+        "metadata": {"name": "app-frontend-gateway"},
+        "spec": {"http": [{"name": "draw", "route": [
+            {"destination": {"subset": "stable"}, "weight": 50},
+            {"destination": {"subset": "canary"}, "weight": 50},
+        ]}]},
+    }  # fmt: skip
+    routes = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"
+    found.answers |= {
+        f"{SHOP}/secrets": {"items": [kept]},
+        f"{SHOP}/secrets/sh.helm.release.v1.serinus.v4": kept,
+        f"{SHOP}/pods": {
+            "items": [pod("p-1", state={"running": {}}, ready=True, conditions=ready)]
+        },
+        f"{SHOP}/pods/p-1/log": "one\ntwo\n",
+        f"{SHOP}/pods/p-1:9090/proxy/metrics": METRICS,
+        "/apis/apps/v1/namespaces/shop/deployments": {
+            "items": [deployment("app-service-canary", available=1)]
+        },
+        "/apis/apps/v1/namespaces/shop/statefulsets": {"items": []},
+        routes: {"items": [live]},
+        f"{routes}/app-frontend-gateway": live,
+    }
+    return found
+
+
+@pytest.fixture
+def target(server):
+    return session.Target(connected(server))
+
+
+def test_status_exits_1_while_a_workload_is_not_ready(target, capsys):
+    with pytest.raises(Exit) as caught:
+        release.status(target, as_json=True)
+    assert caught.value.exit_code == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["revision"], told["workloads"][0]["ready"]) == (4, 1)
+
+
+def test_show_tells_configured_live_and_realised(target, capsys):
+    release.show(target, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["weights"] == {"stable": 90, "canary": 10}
+    assert told["live"] == {"stable": 50, "canary": 50}
+    assert told["draws"] == {"stable": 0, "canary": 5}
+    assert "route draw" in told["changed_by_hand"][0]
+    release.show(target, as_json=False)
+    assert "changed by hand: VirtualService app-frontend-gateway" in capsys.readouterr().out
+
+
+def test_logs_are_of_the_application_and_a_wrong_name_is_told(target, server, capsys):
+    release.logs(target, "app-service/canary", 5, follow=False)
+    assert capsys.readouterr().out == "one\ntwo\n"
+    assert any("labelSelector" in url and "canary" in url for _, url in server.asked)
+    server.answers[f"{SHOP}/pods"] = {"items": []}
+    with pytest.raises(UsageError, match="app-service/canary"):
+        release.logs(target, "nothing", 5, follow=False)
+
+
+def test_what_is_released_is_explained_without_the_change_by_hand(target, capsys):
+    found = release.released(target)
+    assert found.manifest == RULES
+    assert "not in what follows" in capsys.readouterr().err
+    assert changes.read(target.whole()).canary == 10
