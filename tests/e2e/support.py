@@ -102,7 +102,9 @@ class Run:
 
     def rows(self) -> list[dict[str, Any]]:
         """`serinus status --json`."""
-        rows: list[dict[str, Any]] = json.loads(self.serinus("status", "--json"))
+        done = self._run("status", "--json")
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
 
     def pid_of(self, app: str, track: str) -> int:
