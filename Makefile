@@ -38,7 +38,7 @@ check: dev ## Lint, types, floors, chart, rules
 .PHONY: test
 test: dev ## Every test that needs no cluster
 	@$(PY) -m pytest -n 2 --dist loadfile -m "not cluster and not e2e" $(ARGS)
-	@$(PY) -m pytest -m "e2e and not cluster" $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile -m "e2e and not cluster" $(ARGS)
 
 .PHONY: unit
 unit: dev ## The quick tests only
