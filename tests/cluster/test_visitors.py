@@ -13,7 +13,7 @@ import pytest
 from serinus.contracts.routing import USER_COOKIE, VERSION_COOKIE
 from serinus.visitors.crowd import Crowd
 from serinus.visitors.journey import Client, LabelledReview
-from tests.cluster.support import APPS, Release, address
+from tests.cluster.support import APPS, Release, address, spawn
 from tests.routing.table import load
 
 TABLE = load()
@@ -102,6 +102,8 @@ async def test_300_returning_visitors_keep_their_track(release: Release) -> None
             weights = f"rollout.weights.stable={100 - canary},rollout.weights.canary={canary}"
             await release.change("--set", weights)
             await all_return(f"weight {canary}")
+        await spawn("helm", "rollback", "serinus", "-n", release.namespace)
+        await all_return("helm rollback")
         release.kubectl("rollout", "restart", "deployment", "-l", "app=app-frontend")
         await all_return("the beginning of a rolling restart")
         release.kubectl("rollout", "status", "deployment", "-l", "app=app-frontend")
