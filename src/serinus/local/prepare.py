@@ -19,7 +19,6 @@ import msgspec
 from serinus import rollout
 from serinus.clients import helm
 from serinus.clients.values import Values, expressions, merge, parse, read
-from serinus.errors import UsageError
 from serinus.local import addresses, compose, effects, envoy, monitoring
 from serinus.local.plan import Gateway, Plan, decode, revision
 from serinus.local.workspace import Settings, Workspace
@@ -62,13 +61,7 @@ class Prepared:
 
 def chart_directory(settings: Settings) -> Path:
     """The chart that was named, now or before, or the one of this project."""
-    if settings.chart:
-        return Path(settings.chart)
-    here = Path(__file__).resolve()
-    for path in (here.parents[1] / "chart", here.parents[3] / "charts" / "serinus"):
-        if (path / "Chart.yaml").exists():
-            return path
-    raise UsageError("the chart is not installed", remedy="name its directory with --chart")
+    return Path(settings.chart) if settings.chart else helm.bundled()
 
 
 def prepare(
