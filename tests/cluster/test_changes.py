@@ -145,3 +145,18 @@ async def test_without_its_pods_the_canary_fails_its_own_visitors_only(release: 
     async with under_load(release, "the canary is back") as load:
         await asyncio.sleep(2)
     assert load.failed == {}
+
+
+async def test_without_istiod_for_30_seconds_no_request_fails(release: Release) -> None:
+    """Proxies go on with what they know; new pods are not promised meanwhile."""
+    kubectl = ("kubectl", "-n", "istio-system")
+    before = await spawn(*kubectl, "get", "deployment/istiod", "-o", "jsonpath={.spec.replicas}")
+    try:
+        async with under_load(release, "istiod away for 30 s") as load:
+            await spawn(*kubectl, "scale", "deployment/istiod", "--replicas=0")
+            await spawn(*kubectl, "wait", "--for=delete", "pod", "-l", "app=istiod")
+            await asyncio.sleep(30)
+        assert load.failed == {}
+    finally:
+        await spawn(*kubectl, "scale", "deployment/istiod", f"--replicas={before.strip()}")
+        await spawn(*kubectl, "rollout", "status", "deployment/istiod", "--timeout=120s")
