@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 
 DRAIN: Final = 1.0
 """Seconds between a pod's leaving Envoy's endpoints and its SIGTERM."""
+TAKE_UP: Final = 0.2
+"""Seconds in which Envoy has read a file that it watches, many times over."""
 PATIENCE: Final = 90.0
 """Seconds that new processes may take to get ready."""
 GATEWAY_PATIENCE: Final = 10.0
@@ -194,6 +196,9 @@ class Supervisor:
         self._leaving |= {unit.spec.name for unit in old}
         self._publish()
         await self._await_gateway(plan)
+        if fresh and "envoy" in self._programs:
+            # Envoy takes new endpoints up within milliseconds of their file, and tells nobody.
+            await self._machine.sleep(TAKE_UP)
         await self._retire([unit for unit in old if unit not in early])
         await self._stop_programs(plan)
 
