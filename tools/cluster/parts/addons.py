@@ -14,13 +14,15 @@ from parts.shell import kubectl, kubectl_says, wait_for
 
 _SMALL = {"requests": {"cpu": "10m", "memory": "32Mi"}}
 _IMAGES = {"hub": REGISTRY, "tag": "dev"}
+VOLUMES = 64
+"""Made once at the start; one whose claim was deleted isn't used again."""
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
 def install_base() -> None:
-    """The storage class with sixteen host-path volumes, and CoreDNS."""
+    """The storage class with its host-path volumes, and CoreDNS."""
     volumes = []
-    for number in range(16):
+    for number in range(VOLUMES):
         path = STATE / "volumes" / f"pv{number}"
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o777)
