@@ -60,12 +60,12 @@ images: .venv/dev.stamp ## Build the three images and load them into the test cl
 cluster: .venv/dev.stamp ## Start a real Kubernetes with Istio on this machine, with our images (root, Go)
 	@$(PY) tools/cluster/rig up
 	@tools/images
-	@test -e $${SERINUS_CLUSTER_HOME:-/var/lib/serinus-cluster}/built/serinus.test_postgresql_15.tar || tests/cluster/postgresql/build
+	@tests/cluster/images/build
 
 .PHONY: cluster-down
 cluster-down: ## End that cluster
 	@$(PY) tools/cluster/rig down
 
 .PHONY: test-cluster
-test-cluster: .venv/dev.stamp ## The tests on a cluster; KUBECONFIG names it
+test-cluster: .venv/dev.stamp ## The tests on that cluster, or on the one that KUBECONFIG names
 	@$(PY) -m pytest -m cluster tests/cluster $(ARGS)

@@ -1,3 +1,3 @@
 """Serinus ships a machine-learning web application behind a controlled experiment."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

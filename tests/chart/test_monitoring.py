@@ -283,7 +283,7 @@ def test_an_alert_has_all_that_a_mail_says(istio: Index) -> None:
 
 
 @pytest.mark.parametrize(("routed", "canary"), [(True, 25), (False, 0)])
-def test_configured_weights_are_series(routed: bool, canary: int) -> None:
+def test_what_is_configured_is_series(routed: bool, canary: int) -> None:
     index = render(
         {
             "rollout": {
@@ -294,7 +294,19 @@ def test_configured_weights_are_series(routed: bool, canary: int) -> None:
         }
     )
     (group,) = one(index, "PrometheusRule", "rollout").spec["groups"]
-    found = {(rule["record"], rule["labels"].get("track")): rule["expr"] for rule in group["rules"]}
+    workloads = {
+        (rule["labels"]["app"], rule["labels"]["track"]): rule["expr"]
+        for rule in group["rules"]
+        if rule["record"] == "serinus:configured_workload"
+    }
+    assert workloads == {
+        (app, track): "vector(1)" for app in APPS for track in ("stable", "canary")
+    }
+    found = {
+        (rule["record"], rule["labels"].get("track")): rule["expr"]
+        for rule in group["rules"]
+        if "app" not in rule["labels"]
+    }
     assert found == {
         ("serinus:configured_weight:percent", "canary"): f"vector({canary})",
         ("serinus:configured_weight:percent", "stable"): f"vector({100 - canary})",

@@ -6,14 +6,25 @@ SERINUS_TEST_VALUES (tests/cluster/values.yaml for the rig), the gateway from SE
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.support import RIG, Release, run, run_any
+from tests.cluster.support import PYTHON_IMAGE, Release, run, run_any
 from tests.routing.table import load
+
+MAIL = "serinus-test-mail"
+MAIL_IMAGE = "serinus.test/mail:dev"
+CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+# Of the pod: the injected sidecar has no seccomp profile of its own.
+POD_SECURITY = {
+    "runAsNonRoot": True,
+    "runAsUser": 65532,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +40,8 @@ def cluster() -> None:
     if done.returncode:
         pytest.fail(
             f"no cluster answers: {done.stderr.strip()}\n"
-            f"Start one with `make cluster`, then export KUBECONFIG={RIG}/kubeconfig.",
+            f"Start one with `make cluster`; another one is named by KUBECONFIG alone, not by "
+            "the current context.",
             pytrace=False,
         )
 
@@ -48,6 +60,17 @@ def release(cluster: None) -> Iterator[Release]:
                 "weights": {"stable": 100 - table.weight, "canary": table.weight},
             },
             "gateway": {"rateLimit": {"requestsPerSecond": 5000, "burst": 5000}},
+            "monitoring": {
+                "scrapeInterval": "5s",
+                "evaluationInterval": "5s",
+                "alerts": {"CanaryErrors": {"for": "5s"}},
+                "alertmanager": {
+                    "recipient": "operator@example.org",
+                    "smarthost": f"smtp.{MAIL}.svc:1025",
+                    "requireTLS": False,
+                    "groupWait": "1s",
+                },
+            },
         },
     )
     release.uninstall()
@@ -62,32 +85,52 @@ def release(cluster: None) -> Iterator[Release]:
 
 
 @pytest.fixture(scope="session")
+def post(cluster: None) -> Iterator[Release]:
+    """A mail server in a namespace of its own, which the release's alerts are mailed to."""
+    place = Release(MAIL)
+    place.create_namespace()
+    labels = {"app": "smtp", "sidecar.istio.io/inject": "false"}
+    container = {
+        "name": "app", "image": MAIL_IMAGE, "imagePullPolicy": "IfNotPresent",
+        "securityContext": CONTAINER_SECURITY,
+        "readinessProbe": {"tcpSocket": {"port": 1025}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "mail", "mountPath": "/mail"}],
+    }  # fmt: skip
+    spec = {
+        "containers": [container],
+        "securityContext": POD_SECURITY,
+        "terminationGracePeriodSeconds": 1,
+        "volumes": [{"name": "mail", "emptyDir": {}}],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "spec": spec}
+    pod["metadata"] = {"name": "smtp", "labels": labels}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "smtp"}}
+    service["spec"] = {"selector": {"app": "smtp"}, "ports": [{"port": 1025}]}
+    try:
+        for item in (pod, service):
+            place.kubectl("apply", "-f", "-", stdin=json.dumps(item))
+        place.kubectl("wait", "--for=condition=Ready", "pod", "--all", "--timeout=120s")
+        yield place
+    finally:
+        run("kubectl", "delete", "namespace", place.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
 def strangers(cluster: None) -> Iterator[Release]:
     """A namespace with a pod without a sidecar and one with: pods `bare` and `meshed`."""
-    import json
-
-    from tests.cluster.support import PYTHON_IMAGE
-
     place = Release("serinus-strangers")
     place.create_namespace()
-    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    # Of the pod: the injected sidecar has no seccomp profile of its own.
-    common = {
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
     try:
         for name, inject in (("bare", "false"), ("meshed", "true")):
             container = {
                 "name": "app", "image": PYTHON_IMAGE, "imagePullPolicy": "IfNotPresent",
                 "command": ["python", "-c", "import signal; signal.pause()"],
-                "securityContext": security,
+                "securityContext": CONTAINER_SECURITY,
             }  # fmt: skip
             metadata = {"name": name, "labels": {"sidecar.istio.io/inject": inject}}
             spec = {
                 "containers": [container],
-                "securityContext": common,
+                "securityContext": POD_SECURITY,
                 "terminationGracePeriodSeconds": 1,
             }
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}

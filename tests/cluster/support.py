@@ -1,7 +1,8 @@
 """Handles for the tests on a cluster: kubectl, helm, the gateway, pods, the database, Prometheus.
 
-Enters: KUBECONFIG, and SERINUS_TEST_GATEWAY (host:port of the ingress gateway, the rig's by
-default). Leaves: answers of the real cluster. A command that fails fails the test with its output.
+Enters: KUBECONFIG, and SERINUS_TEST_GATEWAY (host:port of the ingress gateway); both are the rig's
+by default. Leaves: answers of the real cluster. A command that fails fails the test, with its
+output.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts/serinus"
 VALUES = Path(os.environ.get("SERINUS_TEST_VALUES", Path(__file__).with_name("values.yaml")))
 GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", "127.0.0.1:18080")
 RIG = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
@@ -33,8 +35,12 @@ def address() -> tuple[str, int]:
 
 
 def environment() -> dict[str, str]:
-    """The programs of the rig come first, so that its kubectl and helm are used."""
-    return {**os.environ, "PATH": f"{RIG / 'bin'}:{os.environ['PATH']}"}
+    """The rig's programs come first, and its cluster where KUBECONFIG names none.
+
+    Never the current context of `~/.kube/config`: these tests break what they test.
+    """
+    own = {"KUBECONFIG": str(RIG / "kubeconfig"), **os.environ}
+    return own | {"PATH": f"{RIG / 'bin'}:{os.environ['PATH']}"}
 
 
 def run(*command: str, stdin: str | None = None, timeout: float = 300) -> str:
@@ -52,6 +58,14 @@ def run_any(
         command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
         env=environment(),
     )  # fmt: skip
+
+
+def released_charts() -> list[Path]:
+    """Packages of the charts that were released, oldest first."""
+    return sorted(
+        Path(__file__).with_name("charts").glob("serinus-*.tgz"),
+        key=lambda path: [int(part) for part in path.stem.removeprefix("serinus-").split(".")],
+    )
 
 
 def helm_version() -> tuple[int, ...]:
@@ -89,17 +103,17 @@ class Release:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
         run("kubectl", "apply", "-f", "-", stdin=json.dumps(namespace))
 
-    def command(self, *flags: str) -> tuple[list[str], str]:
+    def command(self, *flags: str, chart: Path = CHART) -> tuple[list[str], str]:
         """`helm upgrade --install` with these values; the second is what its stdin must be."""
-        words = ["helm", "upgrade", "--install", "serinus", str(ROOT / "charts/serinus")]
+        words = ["helm", "upgrade", "--install", "serinus", str(chart)]
         words += ["-n", self.namespace, "-f", str(VALUES), "-f", "-", *flags]
         if helm_version() >= (4,):
             words += ["--server-side=true", "--force-conflicts"]
         return words, yaml.safe_dump(self.values)
 
-    def helm(self, *flags: str, timeout: float = 420) -> str:
+    def helm(self, *flags: str, timeout: float = 420, chart: Path = CHART) -> str:
         """Install or upgrade; on failure the pods' own words are part of the message."""
-        words, values = self.command(*flags)
+        words, values = self.command(*flags, chart=chart)
         done = run_any(*words, stdin=values, timeout=timeout)
         assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.trouble()}"
         return done.stdout

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
+import yaml
 
 from serinus.errors import SerinusError
 from serinus.visitors.journey import Client
 from serinus.visitors.page import read
-from tests.cluster.support import APPS, TRACKS, Release, address, spawn
+from tests.cluster.support import (
+    APPS,
+    RIG,
+    ROOT,
+    TRACKS,
+    VALUES,
+    Release,
+    address,
+    run,
+    spawn,
+)
 
 VISITORS = 6
 
@@ -88,6 +101,38 @@ async def test_a_rolling_restart_fails_no_request(release: Release, app: str) ->
     async with under_load(release, f"rolling restart of {app}") as load:
         await restarted(release, app)
     assert load.failed == {}
+
+
+@pytest.fixture(scope="session")
+def next_tag() -> str:
+    """A second tag of the three images: on the rig the same image by another name."""
+    if named := os.environ.get("SERINUS_TEST_NEXT_TAG"):
+        return named
+    if not (RIG / "node.pid").exists():
+        pytest.skip("SERINUS_TEST_NEXT_TAG names no second tag of the images")
+    image = yaml.safe_load(VALUES.read_text())["image"]
+    for app in APPS:
+        name = f"{image['registry']}/{app}"
+        run(
+            sys.executable, str(ROOT / "tools/cluster/rig"), "exec", "ctr", "--address",
+            "/run/serinus-cluster/containerd.sock", "-n", "k8s.io", "images", "tag", "--force",
+            f"{name}:{image['tag']}", f"{name}:next",
+        )  # fmt: skip
+    return "next"
+
+
+async def test_an_image_change_fails_no_request(release: Release, next_tag: str) -> None:
+    """Every pod of the application is replaced by one of the new image, all apps at once."""
+    try:
+        async with under_load(release, "another image for all") as load:
+            await release.change("--set", f"image.tag={next_tag}", "--wait", "--timeout", "5m")
+        assert load.failed == {}
+        for app in APPS:
+            for pod in release.get("pods", "-l", f"app={app}")["items"]:
+                if "deletionTimestamp" not in pod["metadata"]:
+                    assert pod["spec"]["containers"][0]["image"].endswith(f":{next_tag}")
+    finally:
+        release.helm("--wait", "--timeout", "5m")
 
 
 async def test_20_weight_changes_fail_no_request(release: Release) -> None:

@@ -112,6 +112,9 @@ def _show_addresses(console: Console, target: Target) -> None:
     if values["api"]["expose"]:
         console.print(f"  API           {scheme}://{values['hosts']['api']}", highlight=False)
     console.print("  the hosts must lead to the ingress gateway", highlight=False)
+    if (gateway := target.cluster.extension.gateway) and scheme == "http":
+        asked = f"curl -i -H 'Host: {values['hosts']['frontend']}' http://{gateway}/"
+        console.print(f"  to try it     {asked}", highlight=False, soft_wrap=True)
 
 
 def _show_history(console: Console, target: Target) -> None:

@@ -48,6 +48,7 @@ class Kubernetes:
         self.context = config.context_name
         self.namespace = namespace or config.namespace
         self.server = config.cluster.server
+        self.extension = kubeconfig.Extension()
         timeout = httpx2.Timeout(TIMEOUT)
         self._typed = lightkube.Client(
             config, namespace=self.namespace, timeout=timeout, transport=transport
@@ -65,7 +66,9 @@ class Kubernetes:
             config = _config().get(context)
             if config is None:  # pragma: no cover - lightkube raises instead
                 raise ConfigError("there is no current context")
-            return cls(config, namespace)
+            found = cls(config, namespace)
+            found.extension = kubeconfig.extension(found.context or "")
+            return found
         except (ConfigError, KeyError, TypeError, OSError, yaml.YAMLError) as error:
             raise ClusterError(
                 f"no cluster is configured: {error}",

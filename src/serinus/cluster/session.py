@@ -231,6 +231,10 @@ def _before(target: Target, number: int) -> int:
 def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values, Values | None]:
     stored = target.current
     given = asked.values()
+    common = target.cluster.extension.values
+    if common is not None and (given or stored is None):
+        given = merge(read(common), given)
+        say(f"below the given values: {common}, named by the context")
     promoted = stored is not None and desired.PROMOTED in stored.labels
     with helm.defaults(asked.chart) as laid_over:
         sent = desired.deployed(
@@ -288,10 +292,12 @@ def _await_canary(target: Target, waiting: Waiting) -> None:
 
 
 def gateway(target: Target) -> str:
-    """HOST:PORT at which the ingress gateway can be reached, as far as the cluster knows it.
+    """HOST:PORT at which the ingress gateway can be reached: by the context, or by the cluster.
 
     Raises `ClusterError` when its Service has neither an address nor a node port.
     """
+    if target.cluster.extension.gateway:
+        return target.cluster.extension.gateway
     values = target.whole()["gateway"]
     port = int(values["port"])
     namespace, name = values["namespace"], values["service"]

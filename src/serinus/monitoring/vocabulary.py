@@ -19,7 +19,12 @@ MESH: Final = frozenset(
 GATEWAY: Final = frozenset({"serinus_gateway_rate_limit_total"})
 """The rate-limit filter's counters under one name; label `outcome`: ok or rate_limited."""
 RECORDED: Final = frozenset(
-    {"serinus:service_down", "serinus:configured_weight:percent", "serinus:configured_epoch"}
+    {
+        "serinus:service_down",
+        "serinus:configured_weight:percent",
+        "serinus:configured_workload",
+        "serinus:configured_epoch",
+    }
 )
 """Made by the chart's recording rules."""
 PROMETHEUS: Final = frozenset({"up", "ALERTS"})

@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from serinus import rollout
-from serinus.clients import helm
+from serinus.clients import helm, kubeconfig
 from serinus.clients.releases import unpack, write_chart
 from serinus.cluster import desired, session
 from serinus.errors import ChartError, ClusterError, RolloutError
@@ -200,3 +200,25 @@ def test_the_gateway_is_found_by_balancer_or_node_port(target, server, service, 
     server.answers["/api/v1/namespaces/istio/services/ingress"] = {}
     with pytest.raises(ClusterError, match="--gateway 127"):
         session.gateway(target)
+
+
+def test_values_named_by_the_context_lie_below_the_given_ones(
+    target, waiting, said, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session.prerequisites, "check", lambda *_: None)
+    chart = write_chart(_chart(), tmp_path / "chart")
+    common = tmp_path / "common.yaml"
+    common.write_text("image: {registry: r, tag: '1'}\n")
+    target.cluster.extension = kubeconfig.Extension(common)
+    session.deploy(target, session.Asked(chart, sets=("image.tag=two",)), waiting)
+    assert target.puts.sent[-1][0]["image"] == {"registry": "r", "tag": "two"}
+    assert any(str(common) in line for line in said)
+    # Without anything given those in force stay, whatever the context's file says by now.
+    common.write_text("image: {registry: other}\n")
+    session.deploy(target, session.Asked(chart), waiting)
+    assert target.puts.sent[-1][0]["image"] == {"registry": "r", "tag": "two"}
+
+
+def test_the_gateway_is_where_the_context_says(target):
+    target.cluster.extension = kubeconfig.Extension(gateway="127.0.0.1:18080")
+    assert session.gateway(target) == "127.0.0.1:18080"

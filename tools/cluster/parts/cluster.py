@@ -14,11 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from parts import addons, images, pki, programs
+from parts import addons, images, kubeconfig, pki, programs
 from parts.node import READY
 from parts.settings import (
     API_PORT,
     BIN,
+    CONTEXT,
     HERE,
     HOME,
     INGRESS_NODE_PORT,
@@ -45,6 +46,7 @@ def up() -> None:
     build()
     if node_pid():
         say("already up")
+        _tell_kubeconfigs()
         status()
         return
     started = time.monotonic()
@@ -57,8 +59,7 @@ def up() -> None:
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     pki.make()
-    KUBECONFIG.write_text(pki.kubeconfig("admin", f"https://127.0.0.1:{API_PORT}"))
-    KUBECONFIG.chmod(0o600)
+    _tell_kubeconfigs()
     pid = _start_node()
     rules = (f"{API_PORT}:{NODE_IP}:6443", f"{INGRESS_PORT}:{NODE_IP}:{INGRESS_NODE_PORT}")
     relay = _background("relay", "relay", str(pid), *rules)
@@ -85,6 +86,7 @@ def down() -> None:
                 while Path(f"/proc/{pid}").exists():
                     time.sleep(0.05)
         file.unlink(missing_ok=True)
+    kubeconfig.leave()
     for controller in Path("/sys/fs/cgroup").iterdir():
         pods = controller / "kubepods"
         folders = [path for path in pods.rglob("*") if path.is_dir()] if pods.exists() else []
@@ -99,9 +101,16 @@ def status() -> None:
     """Print what runs and how to reach it; ClusterError when the cluster is not up."""
     running_node()
     print(kubectl_says("get", "pods", "-A"))
-    print(f"export KUBECONFIG={KUBECONFIG} PATH={BIN}:$PATH")
+    print(f"context  {CONTEXT}, the current one of ~/.kube/config and the one of {KUBECONFIG}")
+    print(f"programs export PATH={BIN}:$PATH    # kubectl, helm, istioctl")
     print(f"ingress  http://127.0.0.1:{INGRESS_PORT} (by Host header)")
     print(f"logs     {LOGS}")
+
+
+def _tell_kubeconfigs() -> None:
+    KUBECONFIG.touch(mode=0o600)
+    KUBECONFIG.write_text(pki.kubeconfig("admin", f"https://127.0.0.1:{API_PORT}"))
+    kubeconfig.enter()
 
 
 def _start_node() -> int:

@@ -6,7 +6,7 @@ Enters: nothing. Leaves: files in PKI, good for ten years. Called by `cluster.up
 import base64
 import json
 
-from parts.settings import API_IP, NODE, NODE_IP, PKI
+from parts.settings import API_IP, CONTEXT, INGRESS_PORT, NODE, NODE_IP, PKI, VALUES
 from parts.shell import run
 
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
@@ -44,19 +44,24 @@ def kubeconfig(user: str, server: str) -> str:
     def data(file: str) -> str:
         return base64.b64encode((PKI / file).read_bytes()).decode()
 
-    name = "serinus-cluster"
     cluster = {"server": server, "certificate-authority-data": data("ca.crt")}
     keys = {
         "client-certificate-data": data(f"{user}.crt"),
         "client-key-data": data(f"{user}.key"),
     }
+    # What `serinus` needs to know of this cluster: docs/deploy.md.
+    extension = {"values": str(VALUES), "gateway": f"127.0.0.1:{INGRESS_PORT}"}
+    context = {
+        "cluster": CONTEXT, "user": CONTEXT, "namespace": "serinus",
+        "extensions": [{"name": "serinus", "extension": extension}],
+    }  # fmt: skip
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": name,
-        "clusters": [{"name": name, "cluster": cluster}],
-        "users": [{"name": user, "user": keys}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": CONTEXT,
+        "clusters": [{"name": CONTEXT, "cluster": cluster}],
+        "users": [{"name": CONTEXT, "user": keys}],
+        "contexts": [{"name": CONTEXT, "context": context}],
     }
     return json.dumps(config)
 

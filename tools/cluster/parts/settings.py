@@ -10,11 +10,14 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parents[1]
 MODULES = HERE / "modules"
 MANIFESTS = HERE / "manifests"
+VALUES = HERE.parents[1] / "tests/cluster/values.yaml"
+"""Values of the application's chart that fit this cluster."""
 
 HOME = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
 BIN, IMAGES, STATE, LOGS = HOME / "bin", HOME / "images", HOME / "state", HOME / "log"
 PKI = STATE / "pki"
 KUBECONFIG = HOME / "kubeconfig"
+CONTEXT = "serinus-cluster"
 CONTAINERD_SOCKET = "/run/serinus-cluster/containerd.sock"
 
 API_PORT = int(os.environ.get("SERINUS_CLUSTER_API_PORT", "16443"))

@@ -167,17 +167,13 @@ SATURATION: Final = (
     ),
     Panel(
         "Event store",
-        "Share of the event store's volume that is filled.",
-        "percentunit",
+        "Size of the event store, and the size at which its volume is full. SQLite knows that; "
+        "PostgreSQL's volume is seen by its own monitoring.",
+        "bytes",
         (
-            Query(
-                f"max(serinus_event_store_bytes{{{RELEASE}}})"
-                f" / max(serinus_event_store_capacity_bytes{{{RELEASE}}})",
-                "filled",
-            ),
+            Query(f"max(serinus_event_store_bytes{{{RELEASE}}})", "size"),
+            Query(f"max(serinus_event_store_capacity_bytes{{{RELEASE}}})", "full at"),
         ),
-        warn=0.7,
-        bad=0.85,
     ),
     Panel(
         "Open files",
