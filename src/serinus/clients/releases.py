@@ -59,6 +59,13 @@ class Releases:
         self.cluster = cluster
         self.name = name
 
+    def readable(self) -> bool:
+        """May this user read the revisions?"""
+        return all(
+            self.cluster.allowed(verb, "", "secrets", self.cluster.namespace)
+            for verb in ("list", "get")
+        )
+
     def history(self) -> list[Revision]:
         """All revisions that are kept, oldest first; none when it was never installed."""
         # The engine's own history lacks the descriptions.
@@ -106,10 +113,17 @@ class Releases:
         }
         if description:
             options["description"] = description
-        options |= {"create_namespace": not dry_run} if first else {"max_history": HISTORY}
+        if first:
+            # The engine would ask to create one that exists too, which takes a cluster-wide right.
+            options["create_namespace"] = not dry_run and self._without_namespace()
+        else:
+            options["max_history"] = HISTORY
         return self._call(
             "helm_install" if first else "helm_upgrade", chart, json.dumps(values), options
         )
+
+    def _without_namespace(self) -> bool:
+        return self.cluster.object(f"/api/v1/namespaces/{self.cluster.namespace}") is None
 
     def _call(self, verb: str, chart: Path, values: str, options: Mapping[str, Any]) -> str:
         import helm_python

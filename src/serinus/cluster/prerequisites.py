@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from serinus.clients.kubernetes import Kubernetes
+from serinus.cluster import rights
 from serinus.errors import ClusterError
 
 OLDEST: Final = (1, 30)
@@ -22,17 +23,20 @@ _ISTIO: Final = (
     ("networking.istio.io/v1alpha3", ("EnvoyFilter",)),
     ("security.istio.io/v1", ("PeerAuthentication", "AuthorizationPolicy")),
 )
-_RESOURCES: Final = (
-    ("", "configmaps"),
-    ("", "secrets"),
-    ("", "services"),
-    ("", "serviceaccounts"),
-    ("apps", "deployments"),
-    ("networking.istio.io", "gateways"),
-    ("networking.istio.io", "virtualservices"),
-    ("networking.istio.io", "destinationrules"),
-)
-"""What every release writes; parts that values switch on are added to it."""
+_RIGHTS: Final = 'docs/kubernetes.md, "Rights", has Roles to apply'
+_SWITCHES: Final = {
+    "envoyfilters": "gateway.rateLimit.enabled=false goes without",
+    "persistentvolumes": "an existingClaim in place of the persistentVolume goes without",
+    "horizontalpodautoscalers": "autoscaling.enabled=false goes without",
+    "networkpolicies": "policy.network=false goes without",
+    "peerauthentications": "policy.mesh=false goes without",
+    "authorizationpolicies": "policy.mesh=false goes without",
+    "servicemonitors": "monitoring.enabled=false goes without",
+    "podmonitors": "monitoring.enabled=false goes without",
+    "prometheusrules": "monitoring.enabled=false goes without",
+    "alertmanagerconfigs": "an empty monitoring.alertmanager.recipient goes without",
+}
+"""How to do without the right to write a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,11 @@ class Problem:
         return f"{self.what}\n    {self.remedy}"
 
 
-def check(cluster: Kubernetes, values: Mapping[str, Any]) -> None:
-    """Raise one `ClusterError` that lists all that is missing."""
-    found = list(problems(cluster, values))
+def check(
+    cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> None:
+    """Raise one `ClusterError` that lists all that is missing for a change from `before`."""
+    found = list(problems(cluster, values, before))
     if found:
         raise ClusterError(
             "the cluster lacks what the chart needs:\n  " + "\n  ".join(map(str, found)),
@@ -57,7 +63,21 @@ def check(cluster: Kubernetes, values: Mapping[str, Any]) -> None:
         )
 
 
-def problems(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
+def check_rights(
+    cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> None:
+    """The same for rights alone: a change of the rollout must not wait for a sick istiod."""
+    found = list(_permissions(cluster, values, before))
+    if found:
+        raise ClusterError(
+            "this user may not do what it takes:\n  " + "\n  ".join(map(str, found)),
+            where=str(cluster),
+        )
+
+
+def problems(
+    cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
+) -> Iterator[Problem]:
     """All that is missing; raises `ClusterError` only where the API server doesn't answer."""
     version = cluster.version()
     if version < OLDEST:
@@ -70,7 +90,7 @@ def problems(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem
         yield from _monitoring(cluster, values["monitoring"])
     if needed := claims(values):
         yield from _storage(cluster, needed)
-    yield from _permissions(cluster, values)
+    yield from _permissions(cluster, values, before)
 
 
 def claims(values: Mapping[str, Any]) -> list[str]:
@@ -100,7 +120,8 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
         )
         return
     namespace = values["policy"]["istioNamespace"]
-    if not cluster.allowed("list", "apps", "deployments", namespace):
+    kinds = ("deployments", "statefulsets")
+    if not all(cluster.allowed("list", "apps", kind, namespace) for kind in kinds):
         return  # Its health is for others to see; a broken one shows in pods that never start.
     running = cluster.workloads({"app": "istiod"}, namespace)
     if not any(item.status and getattr(item.status, "readyReplicas", 0) for item in running):
@@ -125,6 +146,8 @@ def _monitoring(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Prob
 
 
 def _storage(cluster: Kubernetes, needed: list[str]) -> Iterator[Problem]:
+    if not cluster.allowed("list", "storage.k8s.io", "storageclasses", None):
+        return  # For others to see; a claim without a class shows in a pod that is not scheduled.
     found = cluster.object("/apis/storage.k8s.io/v1/storageclasses") or {}
     for item in found.get("items", ()):
         if (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true":
@@ -136,41 +159,49 @@ def _storage(cluster: Kubernetes, needed: list[str]) -> Iterator[Problem]:
     )
 
 
-def _permissions(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
-    asked: list[tuple[str, str, str, str | None]] = [
-        ("create", group, resource, cluster.namespace) for group, resource in _RESOURCES
-    ]
-    policy, gateway = values["policy"], values["gateway"]
-    if policy["mesh"]:
-        asked += [
-            ("create", "security.istio.io", name, cluster.namespace)
-            for name in ("peerauthentications", "authorizationpolicies")
-        ]
-    if policy["network"]:
-        asked.append(("create", "networking.k8s.io", "networkpolicies", cluster.namespace))
-    if values["monitoring"]["enabled"]:
-        asked += [
-            ("create", "monitoring.coreos.com", name, cluster.namespace)
-            for name in ("servicemonitors", "prometheusrules")
-        ]
-    if gateway["rateLimit"]["enabled"]:
-        asked.append(("create", "networking.istio.io", "envoyfilters", gateway["namespace"]))
-    if gateway["checkHosts"]:
-        asked.append(("list", "networking.istio.io", "gateways", None))
-    refused = [item for item in asked if not cluster.allowed(*item)]
-    switches = {
-        "envoyfilters": "gateway.rateLimit.enabled=false goes without",
-        "servicemonitors": "monitoring.enabled=false goes without",
-    }
-    for verb, _, resource, namespace in refused:
-        place = f"in namespace {namespace}" if namespace else "in all namespaces"
-        remedy = switches.get(resource, "")
-        if verb == "list":
-            remedy = "gateway.checkHosts=false goes without"
-        yield Problem(
-            f"the right to {verb} {resource} {place}",
-            "ask the cluster's owner for it" + (f"; {remedy}" if remedy else ""),
+def _permissions(
+    cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None
+) -> Iterator[Problem]:
+    asked = rights.needed(values, cluster.namespace)
+    gone = rights.taken_away(values, before, cluster.namespace) if before is not None else []
+    asked += [rights.Right(verb, one) for one in gone for verb in ("get", "delete")]
+    lacking = rights.refused(cluster, asked)
+    at_home = rights.Right("get", rights.Resource("", "namespaces", cluster.namespace))
+    if at_home not in lacking and cluster.object(f"/api/v1/namespaces/{cluster.namespace}") is None:
+        lacking += rights.refused(
+            cluster, [rights.Right("create", rights.Resource("", "namespaces", None))]
         )
+    # One line for what has the same verbs, place and remedy: a user without any right would have
+    # to read eighty otherwise.
+    verbs: dict[rights.Resource, list[str]] = {}
+    for right in lacking:
+        verbs.setdefault(right.resource, []).append(right.verb)
+    lines: dict[tuple[str, str | None, str], list[str]] = {}
+    for resource, held in verbs.items():
+        key = (_listed(held), resource.namespace, _goes_without(resource, held, resource in gone))
+        lines.setdefault(key, []).append(resource.name)
+    for (what, namespace, remedy), names in lines.items():
+        place = f"in namespace {namespace}" if namespace else "in all namespaces"
+        yield Problem(f"the right to {what} {_listed(names)} {place}", remedy)
+
+
+def _goes_without(resource: rights.Resource, verbs: list[str], gone: bool) -> str:
+    """What to do about a missing right."""
+    told = ["ask the cluster's owner for it", _RIGHTS]
+    if gone:
+        told.append("the revision in force has what the new one takes away")
+    elif resource == ("networking.istio.io", "gateways", None):
+        told.append("gateway.checkHosts=false goes without")
+    elif resource == ("", "namespaces", None):
+        told.append("the namespace does not exist yet; the owner can create it too")
+    elif resource.name in _SWITCHES and set(verbs) & set(rights.WRITES):
+        told.append(_SWITCHES[resource.name])
+    return "; ".join(told)
+
+
+def _listed(words: list[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _missing(

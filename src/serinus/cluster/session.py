@@ -146,8 +146,7 @@ def kept_chart(stored: Stored) -> Iterator[Path]:
 def preview(target: Target, asked: Asked) -> Preview:
     """What `deploy` would change; the cluster judges every object, nothing is made."""
     said: list[str] = []
-    sent, whole, first = _wanted(target, asked, said.append)
-    prerequisites.check(target.cluster, whole)
+    sent, first = _wanted(target, asked, said.append)
     sent = first or sent
     after = target.releases.put(asked.chart, sent, first=target.current is None, dry_run=True)
     before = target.current.manifest if target.current else ""
@@ -159,8 +158,7 @@ def deploy(target: Target, asked: Asked, waiting: Waiting) -> int:
 
     Raises `ChartError`, `ClusterError` or `RolloutError`; a failed rollout names pod and reason.
     """
-    sent, whole, first = _wanted(target, asked, waiting.say)
-    prerequisites.check(target.cluster, whole)
+    sent, first = _wanted(target, asked, waiting.say)
     return _apply(target, asked.chart, first, sent, waiting)
 
 
@@ -176,12 +174,13 @@ def roll(
     stored = target.installed()
     promoted = promotes or desired.PROMOTED in stored.labels
     with kept_chart(stored) as chart, helm.defaults(chart) as laid_over:
-        before = rollout.read(laid_over(stored.values))
+        before = laid_over(stored.values)
         sent = desired.rolled(
             stored.values, change, laid_over, promoted=desired.PROMOTED in stored.labels
         )
         whole = laid_over(sent)
-        first = desired.first_step(before, sent, whole)
+        prerequisites.check_rights(target.cluster, whole, before)
+        first = desired.first_step(rollout.read(before), sent, whole)
         _apply(target, chart, first, sent, waiting, description, promoted=promoted)
     return whole
 
@@ -198,6 +197,7 @@ def roll_back(target: Target, revision: int | None, waiting: Waiting) -> int:
         whole = helm.coalesce(chart, now.values)
     with kept_chart(then) as chart, helm.defaults(chart) as laid_over:
         sent = desired.led_back(now.values, then.values, whole, laid_over(then.values))
+        prerequisites.check_rights(target.cluster, laid_over(sent), whole)
         first = desired.first_step(rollout.read(whole), sent, laid_over(sent))
         return _apply(
             target,
@@ -228,8 +228,10 @@ def _before(target: Target, number: int) -> int:
     return found[-1]
 
 
-def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values, Values | None]:
-    stored = target.current
+def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values | None]:
+    """Values to send, and those of a first step, once the cluster has all that they need."""
+    readable = target.releases.readable()
+    stored = target.current if readable else None
     given = asked.values()
     common = target.cluster.extension.values
     if common is not None and (given or stored is None):
@@ -241,10 +243,14 @@ def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values, Val
             stored.values if stored else None, given, laid_over, promoted=promoted
         )
         whole = laid_over(sent)
-        before = rollout.read(laid_over(stored.values)) if stored else None
+        # Its chart may be an older one, with other defaults.
+        before = target.whole() if stored else None
+        # Raises where revisions are not readable, too: that right is one of those asked for.
+        prerequisites.check(target.cluster, whole, before)
+        rolled = rollout.read(laid_over(stored.values)) if stored else None
     for line in desired.overruled(given, sent):
         say(line)
-    return sent, whole, desired.first_step(before, sent, whole)
+    return sent, desired.first_step(rolled, sent, whole)
 
 
 def _apply(
@@ -294,20 +300,28 @@ def _await_canary(target: Target, waiting: Waiting) -> None:
 def gateway(target: Target) -> str:
     """HOST:PORT at which the ingress gateway can be reached: by the context, or by the cluster.
 
-    Raises `ClusterError` when its Service has neither an address nor a node port.
+    Raises `ClusterError` when its Service has neither an address nor a node port, or when this user
+    may not see them.
     """
     if target.cluster.extension.gateway:
         return target.cluster.extension.gateway
     values = target.whole()["gateway"]
     port = int(values["port"])
     namespace, name = values["namespace"], values["service"]
+    allowed = target.cluster.allowed
+    if not allowed("get", "", "services", namespace):
+        raise ClusterError(
+            f"this user may not look at Service {namespace}/{name}, which tells the address",
+            where=str(target),
+            remedy="name the gateway yourself: --gateway HOST:PORT",
+        )
     service = target.cluster.object(f"/api/v1/namespaces/{namespace}/services/{name}") or {}
     balancers = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     for item in balancers:
         if address := item.get("ip") or item.get("hostname"):
             return f"{address}:{port}"
     for item in (service.get("spec") or {}).get("ports") or ():
-        if item["port"] == port and item.get("nodePort"):
+        if item["port"] == port and item.get("nodePort") and allowed("list", "", "nodes", None):
             nodes = (target.cluster.object("/api/v1/nodes") or {}).get("items", ())
             for node in nodes:
                 for address in node["status"]["addresses"]:

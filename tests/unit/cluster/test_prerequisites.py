@@ -1,5 +1,6 @@
 import copy
 
+import httpx2
 import pytest
 
 from serinus.clients import helm
@@ -88,3 +89,60 @@ def test_what_is_switched_off_is_not_asked_for(prepared, cluster, values):
     values["gateway"]["rateLimit"]["enabled"] = False
     prepared.forbidden = {("create", "envoyfilters"), ("create", "servicemonitors")}
     assert list(prerequisites.problems(cluster, values)) == []
+
+
+def test_rights_of_one_place_and_remedy_share_a_line(prepared, cluster, values):
+    names = ("services", "secrets", "deployments")
+    prepared.forbidden = {(verb, name) for verb in ("create", "patch") for name in names}
+    (problem,) = prerequisites.problems(cluster, values)
+    assert problem.what == (
+        "the right to create and patch secrets, services and deployments in namespace shop"
+    )
+    assert "docs/kubernetes.md" in problem.remedy
+
+
+def test_each_part_that_can_be_switched_off_tells_how(prepared, cluster, values):
+    values["workloads"]["app-frontend"]["autoscaling"]["enabled"] = True
+    values["monitoring"]["alertmanager"]["recipient"] = "a@example.org"
+    values["model"]["cache"] |= {"type": "claim", "persistentVolume": {"hostPath": {}}}
+    prepared.answers["/apis/monitoring.coreos.com/v1"]["resources"] += [
+        {"kind": "AlertmanagerConfig"}
+    ]
+    prepared.forbidden = {("create", name) for name in prerequisites._SWITCHES}
+    said = "\n".join(map(str, prerequisites.problems(cluster, values)))
+    for name, switch in prerequisites._SWITCHES.items():
+        assert name in said
+        assert switch in said
+
+
+def test_looks_that_are_not_allowed_are_left_out(prepared, cluster, values):
+    """Classes, istiod and nodes are the cluster's; a raw 403 of one would hide all the rest."""
+    refusal = httpx2.Response(403, json={"kind": "Status", "message": "forbidden", "code": 403})
+    for path in (
+        "/apis/storage.k8s.io/v1/storageclasses",
+        "/apis/apps/v1/namespaces/istio-system/statefulsets",
+    ):
+        prepared.answers[path] = refusal
+    prepared.forbidden = {("list", "storageclasses"), ("list", "statefulsets")}
+    (problem,) = prerequisites.problems(cluster, values)
+    assert problem.what == "the right to list statefulsets in namespace shop"
+
+
+def test_a_namespace_that_is_not_there_takes_the_right_to_create_one(prepared, cluster, values):
+    del prepared.answers["/api/v1/namespaces/shop"]
+    assert list(prerequisites.problems(cluster, values)) == []
+    prepared.forbidden = {("create", "namespaces")}
+    (problem,) = prerequisites.problems(cluster, values)
+    assert "the right to create namespaces in all namespaces" in problem.what
+    assert "the namespace does not exist yet" in problem.remedy
+
+
+def test_what_a_change_takes_away_needs_the_right_too(prepared, cluster, values):
+    before = copy.deepcopy(values)
+    values["gateway"]["rateLimit"]["enabled"] = False
+    prepared.forbidden = {("delete", "envoyfilters"), ("create", "envoyfilters")}
+    (problem,) = prerequisites.problems(cluster, values, before)
+    assert problem.what == "the right to delete envoyfilters in namespace istio-system"
+    assert "the revision in force has what the new one takes away" in problem.remedy
+    with pytest.raises(ClusterError, match=r"may not do what it takes[\s\S]*delete envoyfilters"):
+        prerequisites.check_rights(cluster, values, before)

@@ -1,5 +1,6 @@
 import base64
 
+import httpx2
 import pytest
 
 from serinus import rollout
@@ -222,3 +223,61 @@ def test_values_named_by_the_context_lie_below_the_given_ones(
 def test_the_gateway_is_where_the_context_says(target):
     target.cluster.extension = kubeconfig.Extension(gateway="127.0.0.1:18080")
     assert session.gateway(target) == "127.0.0.1:18080"
+
+
+def test_a_gateway_that_may_not_be_looked_at_is_to_be_named(target, server):
+    chart = _chart()
+    chart["values"]["gateway"] = {"port": 80, "namespace": "istio", "service": "ingress"}
+    secret = release(1, ON, chart=chart)
+    server.answers |= {
+        SECRETS: {"items": [secret]},
+        f"{SECRETS}/sh.helm.release.v1.serinus.v1": secret,
+        "/api/v1/namespaces/istio/services/ingress": {
+            "spec": {"ports": [{"port": 80, "nodePort": 30080}]}
+        },
+    }
+    server.forbidden = {("list", "nodes")}
+    with pytest.raises(ClusterError, match="tells no address for port 80"):
+        session.gateway(target)
+    server.forbidden = {("get", "services")}
+    with pytest.raises(ClusterError, match=r"may not look at[\s\S]*--gateway HOST:PORT"):
+        session.gateway(target)
+
+
+def test_who_may_not_read_revisions_is_told_everything_at_once(target, server, waiting):
+    server.answers |= {
+        SECRETS: httpx2.Response(403, json={"kind": "Status", "message": "no", "code": 403}),
+        "/version": {"major": "1", "minor": "29"},
+    }
+    server.forbidden = {("list", "secrets"), ("create", "envoyfilters")}
+    asked = session.Asked(helm.bundled(), sets=("monitoring.enabled=false",))
+    with pytest.raises(ClusterError) as caught:
+        session.deploy(target, asked, waiting)
+    said = str(caught.value)
+    for what in (
+        "older than 1.30",
+        "the right to list secrets in namespace shop",
+        "the right to create envoyfilters in namespace istio-system",
+        "gateway.rateLimit.enabled=false goes without",
+    ):
+        assert what in said
+    assert target.puts.sent == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda target, waiting: session.roll(target, rollout.abort, waiting, "rollout abort"),
+        lambda target, waiting: session.roll_back(target, 1, waiting),
+    ],
+    ids=["abort", "rollback"],
+)
+def test_a_change_without_the_rights_to_it_is_refused_before_anything(
+    target, server, waiting, change
+):
+    target.puts.keep(ON)
+    target.puts.keep({**ON, "gateway": {"rateLimit": {"enabled": True}, "namespace": "edge"}})
+    server.forbidden = {("patch", "envoyfilters"), ("delete", "envoyfilters")}
+    with pytest.raises(ClusterError, match=r"may not do what it takes[\s\S]*envoyfilters"):
+        change(target, waiting)
+    assert target.puts.sent == []
