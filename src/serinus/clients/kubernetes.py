@@ -212,7 +212,8 @@ def _refused(cluster: Kubernetes, what: str, error: httpx2.HTTPStatusError) -> C
     said = error.status.message if isinstance(error, ApiError) else None
     remedies: dict[int, str] = {
         httpx2.codes.UNAUTHORIZED: "sign in again; the context's user is not known to the cluster",
-        httpx2.codes.FORBIDDEN: 'ask for the right (docs/kubernetes.md, "Rights"), or use a context that has it',
+        httpx2.codes.FORBIDDEN: "ask for the right, as docs/kubernetes.md tells, or use a context "
+        "that has it",
     }
     return ClusterError(
         f"{what}: {said or f'the API server answered {status}'}",
