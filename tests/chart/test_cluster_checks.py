@@ -150,3 +150,22 @@ def test_sqlite_is_refused_on_a_cluster_even_when_allowed() -> None:
     store = {"postgresql": {"enabled": False}, "sqlite": {"allow": True}}
     message = refused(values={"store": store})
     assert "SQLite can't be shared by pods on several nodes; this is a cluster" in message
+
+
+def running(replicas: int) -> list[Any]:
+    """Deployments of every app and track, as an autoscaler may have left them."""
+    return [
+        held("Deployment", "apps/v1", f"{app}-{track}", spec={"replicas": replicas})
+        for app in ("app-frontend", "app-service", "model-service")
+        for track in ("stable", "canary")
+    ]
+
+
+def test_autoscaling_takes_over_as_many_pods_as_run() -> None:
+    """A field that Helm leaves out where it had sent it becomes 1."""
+    scaled = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True}}}}
+    index = install(*running(5), values=scaled)
+    assert one(index, "Deployment", "app-frontend-stable").spec["replicas"] == 5
+    assert one(index, "Deployment", "app-frontend-canary").spec["replicas"] == 5
+    assert one(index, "Deployment", "app-service-stable").spec["replicas"] == 2
+    assert "replicas" not in one(install(values=scaled), "Deployment", "app-frontend-stable").spec

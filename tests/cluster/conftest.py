@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.support import PYTHON_IMAGE, Release, run, run_any
+from tests.cluster.limited import Limited
+from tests.cluster.support import APPS, PYTHON_IMAGE, Release, run, run_any
 from tests.routing.table import load
 
 MAIL = "serinus-test-mail"
@@ -82,6 +83,32 @@ def release(cluster: None) -> Iterator[Release]:
         yield release
     finally:
         release.uninstall()
+
+
+@pytest.fixture(scope="session")
+def small(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Limited]:
+    """A release of one pod each, installed by a user whose rights end at its namespace."""
+    release = Release(
+        "serinus-test-small",
+        {
+            "hosts": {"frontend": "small.localhost", "api": "small-api.localhost"},
+            "workloads": {app: {"replicas": 1} for app in APPS},
+            "gateway": {"rateLimit": {"enabled": False}, "checkHosts": False},
+        },
+    )
+    # So that a number of pods that falls back to one would be seen.
+    release.values["workloads"]["app-frontend"]["tracks"] = {"stable": {"replicas": 2}}
+    release.uninstall()
+    release.create_namespace()
+    try:
+        user = Limited.at(release, tmp_path_factory.mktemp("small"))
+        user.serinus("deploy", *user.files)
+        yield user
+        user.run("helm", "uninstall", "serinus", "-n", release.namespace)
+    finally:
+        # In vain after the user's; what a failed test left in the gateway's namespace goes too.
+        run_any("helm", "uninstall", "serinus", "-n", release.namespace)
+        run_any("kubectl", "delete", "namespace", release.namespace, "--wait=false")
 
 
 @pytest.fixture(scope="session")

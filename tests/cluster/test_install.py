@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import sys
+from pathlib import Path
+
+import yaml
 
 from serinus.visitors.journey import Client
 from serinus.visitors.page import read
-from tests.cluster.support import APPS, TRACKS, Release, address, run, run_any
+from tests.cluster.support import APPS, TRACKS, VALUES, Release, address, run, run_any
+
+SERINUS = str(Path(sys.executable).with_name("serinus"))
 
 
 def test_everything_gets_ready(release: Release) -> None:
@@ -71,3 +78,31 @@ def test_istio_finds_nothing_to_say(release: Release) -> None:
     done = run_any("istioctl", "analyze", "-n", release.namespace)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No validation issues found" in done.stdout + done.stderr
+
+
+def test_no_secret_is_seen_where_others_look(release: Release, tmp_path: Path) -> None:
+    """Neither in an object, nor in an argument or a variable, nor in a log, nor on a screen."""
+    values = {
+        f"{secret}, {key}": base64.b64decode(value).decode()
+        for secret in ("serinus-keys", "postgresql")
+        for key, value in release.get("secret", secret)["data"].items()
+    }
+    assert len(values) == 4
+    assert all(len(value) >= 32 for value in values.values())
+    kinds = "configmaps,pods,deployments,statefulsets,replicasets,controllerrevisions,events"
+    places = {"objects": release.kubectl("get", kinds, "-o", "json")}
+    for pod in release.get("pods")["items"]:
+        name = pod["metadata"]["name"]
+        places[f"logs of {name}"] = release.kubectl("logs", name, "--all-containers")
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(release.values))
+    given = ("-f", str(VALUES), "-f", str(file))
+    for flag in ("--dry-run", "--diff"):
+        done = run_any(SERINUS, "deploy", *given, flag, "--namespace", release.namespace)
+        places[f"serinus deploy {flag}"] = done.stdout + done.stderr
+    assert "kind: Secret" in places["serinus deploy --dry-run"]
+    assert "no difference" in places["serinus deploy --diff"]
+    for place, text in places.items():
+        for name, value in values.items():
+            for form in (value, base64.b64encode(value.encode()).decode().rstrip("=")):
+                assert form not in text, f"{name} is seen in {place}"

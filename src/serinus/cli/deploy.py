@@ -148,21 +148,30 @@ def _preview(target: Target, asked: Asked, *, diff: bool) -> None:
 
 
 def hidden(manifest: str) -> Iterator[str]:
-    """Lines of a manifest without the contents of Secrets; a digest shows that one changed."""
-    import hashlib
+    """Lines of a manifest without the contents of Secrets; a digest shows that one changed.
+
+    Space at a document's end is left out: Helm 3 and 4 keep different amounts of it.
+    """
     import re
 
     for document in re.split(r"^---\s*$", manifest, flags=re.MULTILINE):
-        secret = re.search(r"^kind: Secret$", document, re.MULTILINE) is not None
-        inside = False
-        if document.strip():
+        lines = document.strip("\n").rstrip().splitlines()
+        if lines:
             yield "---"
-        for line in document.strip("\n").splitlines():
-            if secret and line and not line.startswith((" ", "#")):
-                inside = line.startswith(("data:", "stringData:"))
-            name, colon, value = line.partition(":")
-            if inside and colon and value.strip():
-                digest = hashlib.sha256(value.strip().encode()).hexdigest()[:8]
-                yield f"{name}: (secret, {digest})"
-            else:
-                yield line
+        secret = re.search(r"^kind: *[\"']?Secret\b", document, re.MULTILINE) is not None
+        yield from _without_contents(lines) if secret else lines
+
+
+def _without_contents(lines: list[str]) -> Iterator[str]:
+    import hashlib
+
+    import yaml
+
+    # Read and written anew: a value may take several lines, and none of them may be missed.
+    yield from (line for line in lines if line.startswith("#"))
+    secret = yaml.safe_load("\n".join(lines))
+    for part in ("data", "stringData"):
+        for key, value in (secret.get(part) or {}).items():
+            digest = hashlib.sha256(str(value).encode()).hexdigest()[:8]
+            secret[part][key] = f"(secret, {digest})"
+    yield from yaml.safe_dump(secret, sort_keys=False, width=1000).splitlines()

@@ -75,15 +75,17 @@ def install() -> None:
     }
     _helm("istio-cni", "kube-system", istio / "istio-cni", cni)
     _ready("istiod", 180)
-    port = {
+    http = {
         "name": "http2",
         "port": 80,
         "targetPort": 80,
         "nodePort": INGRESS_NODE_PORT,
         "protocol": "TCP",
     }
+    # For pods and `kubectl port-forward`: no relay leads to it.
+    https = {"name": "https", "port": 443, "targetPort": 443, "protocol": "TCP"}
     # Local keeps the client's address, which limits per address need.
-    service = {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [port]}
+    service = {"type": "NodePort", "externalTrafficPolicy": "Local", "ports": [http, https]}
     gateway = {
         "service": service,
         "autoscaling": {"enabled": False},

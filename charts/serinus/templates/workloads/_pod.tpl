@@ -11,6 +11,16 @@ proxy.istio.io/config: {{ toJson $proxy | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Number of pods that a Deployment runs now; nothing where no cluster tells one. An autoscaler owns
+     the number, so the chart has none of its own, but a field that Helm sent once and then leaves out
+     is set to 1: an upgrade that switched autoscaling on would end all pods but one.
+     Takes dict "root" $ "name" NAME. */}}
+{{- define "serinus.scaledTo" -}}
+{{- if include "serinus.onCluster" .root }}
+{{- dig "spec" "replicas" "" (lookup "apps/v1" "Deployment" .root.Release.Namespace .name | default dict) }}
+{{- end }}
+{{- end }}
+
 {{/* Settings that both tracks of an application share; the data of its ConfigMap.
      Takes dict "root" $ "workload" WORKLOAD. */}}
 {{- define "serinus.settings" -}}
