@@ -209,7 +209,7 @@ def _config() -> KubeConfig:
 
 def _refused(cluster: Kubernetes, what: str, error: httpx2.HTTPStatusError) -> ClusterError:
     status = error.response.status_code
-    said = error.status.message if isinstance(error, ApiError) else None
+    said = error.status.message if isinstance(error, ApiError) else _message(error.response)
     remedies: dict[int, str] = {
         httpx2.codes.UNAUTHORIZED: "sign in again; the context's user is not known to the cluster",
         httpx2.codes.FORBIDDEN: "ask for the right, as docs/kubernetes.md tells, or use a context "
@@ -220,3 +220,12 @@ def _refused(cluster: Kubernetes, what: str, error: httpx2.HTTPStatusError) -> C
         where=str(cluster),
         remedy=remedies.get(status, ""),
     )
+
+
+def _message(answer: httpx2.Response) -> str:
+    """What a refusal says, which names user, verb and resource; empty when it isn't a Status."""
+    try:
+        told = answer.json()
+    except (ValueError, httpx2.StreamError):
+        return ""
+    return str(told.get("message", "")) if isinstance(told, dict) else ""

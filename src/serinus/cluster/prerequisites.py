@@ -23,7 +23,6 @@ _ISTIO: Final = (
     ("networking.istio.io/v1alpha3", ("EnvoyFilter",)),
     ("security.istio.io/v1", ("PeerAuthentication", "AuthorizationPolicy")),
 )
-_RIGHTS: Final = 'docs/kubernetes.md, "Rights", has Roles to apply'
 _SWITCHES: Final = {
     "envoyfilters": "gateway.rateLimit.enabled=false goes without",
     "persistentvolumes": "an existingClaim in place of the persistentVolume goes without",
@@ -59,7 +58,7 @@ def check(
         raise ClusterError(
             "the cluster lacks what the chart needs:\n  " + "\n  ".join(map(str, found)),
             where=str(cluster),
-            remedy="docs/kubernetes.md prepares a cluster from nothing",
+            remedy="docs/kubernetes.md prepares a cluster from nothing, and has the Roles to apply",
         )
 
 
@@ -72,6 +71,7 @@ def check_rights(
         raise ClusterError(
             "this user may not do what it takes:\n  " + "\n  ".join(map(str, found)),
             where=str(cluster),
+            remedy="docs/kubernetes.md has the Roles to apply",
         )
 
 
@@ -187,7 +187,7 @@ def _permissions(
 
 def _goes_without(resource: rights.Resource, verbs: list[str], gone: bool) -> str:
     """What to do about a missing right."""
-    told = ["ask the cluster's owner for it", _RIGHTS]
+    told = ["ask the cluster's owner for it"]
     if gone:
         told.append("the revision in force has what the new one takes away")
     elif resource == ("networking.istio.io", "gateways", None):

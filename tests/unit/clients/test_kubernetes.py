@@ -61,6 +61,13 @@ def test_a_refusal_tells_what_and_its_remedy(status, remedy):
         found.version()
 
 
+def test_a_refusal_says_who_lacks_which_right():
+    status = {"kind": "Status", "message": 'User "a" cannot list resource "secrets"', "code": 403}
+    found = _cluster(lambda _: httpx2.Response(403, json=status))
+    with pytest.raises(ClusterError, match='User "a" cannot list resource "secrets"'):
+        found.object("/api/v1/namespaces/shop/secrets")
+
+
 def test_an_api_server_that_does_not_answer_is_named():
     def refuse(request):
         raise httpx2.ConnectError("connection refused", request=request)

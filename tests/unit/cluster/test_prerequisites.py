@@ -98,7 +98,7 @@ def test_rights_of_one_place_and_remedy_share_a_line(prepared, cluster, values):
     assert problem.what == (
         "the right to create and patch secrets, services and deployments in namespace shop"
     )
-    assert "docs/kubernetes.md" in problem.remedy
+    assert problem.remedy == "ask the cluster's owner for it"
 
 
 def test_each_part_that_can_be_switched_off_tells_how(prepared, cluster, values):
