@@ -16,7 +16,7 @@ from serinus.mesh.explain import Request, apply, explain
 from serinus.mesh.placement import Placement, SocketAddress, Workload
 from serinus.mesh.topology import Topology
 from tests.routing.table import Row, load
-from tests.support import proxy
+from tests.support import proxy, wire
 
 ROOT = Path(__file__).parents[2]
 TABLE = load()
@@ -96,7 +96,7 @@ async def test_envoy_decides_as_the_table_says(tmp_path: Path) -> None:
     async with proxy.echoing(placement):
         async with proxy.running(tmp_path, envoy.compile(topology(), placement)):
             for number, row in enumerate(TABLE.rows):
-                reply = await proxy.send(
+                reply = await wire.send(
                     listener(placement, row), row.method, row.path, row.host, row.headers,
                     # An address per row, or the rate limit would decide some of them.
                     client=f"127.200.{number // 250}.{number % 250 + 1}",
@@ -130,7 +130,7 @@ def listener(placement: Placement, row: Row) -> SocketAddress:
     )
 
 
-def compare(row: Row, reply: proxy.Reply) -> None:
+def compare(row: Row, reply: wire.Reply) -> None:
     assert reply.status == row.status
     if row.status != 200:
         assert not reply.values("set-cookie")
