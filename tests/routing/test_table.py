@@ -33,10 +33,7 @@ def topology() -> Topology:
     local = yaml.safe_load((ROOT / "src/serinus/local/values.yaml").read_text(encoding="utf-8"))
     given = {
         "secrets": {"sessionKey": "s" * 32, "unitKey": "u" * 32},
-        "rollout": {
-            "epoch": TABLE.epoch,
-            "weights": {"stable": 100 - TABLE.weight, "canary": TABLE.weight},
-        },
+        "rollout": TABLE.rollout,
         "monitoring": {"enabled": False},
     }
     manifest = helm.render(ROOT / "charts/serinus", values.merge(local, given)).manifest
