@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,16 @@ from serinus.clients import helm, values
 from serinus.manifests import Index
 from serinus.mesh import istio
 from serinus.mesh.topology import Topology
-from tests.cluster.support import APPS, PYTHON_IMAGE, ROOT, TRACKS, VALUES, Release, address
+from tests.cluster.support import (
+    APPS,
+    PYTHON_IMAGE,
+    ROOT,
+    TRACKS,
+    VALUES,
+    Release,
+    address,
+    run_any,
+)
 from tests.routing.table import Row, Table
 from tests.support import wire
 
@@ -37,25 +47,28 @@ class Echo(Release):
         return istio.read(Index.parse(self.manifest), self.namespace)
 
     def install(self) -> None:
-        """Apply it and wait until every track answers through the gateway."""
+        """Apply it and wait until every track answers; the failure says which doesn't."""
         objects = [_echoing(item.raw) for item in Index.parse(self.manifest)]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "-f", "-", stdin=text)
-        self.kubectl("wait", "--for=condition=Available", "deploy", "--all", "--timeout=240s")
+        available = ("wait", "--for=condition=Available", "deploy", "--all", "--timeout=240s")
+        done = run_any("kubectl", "-n", self.namespace, *available)
+        assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{self.trouble()}"
         asyncio.run(self._routed())
 
     async def _routed(self) -> None:
         hosts = self.values["hosts"]
         waiting = [(hosts["frontend"], "cookie", f"app-version={track}") for track in TRACKS]
         waiting += [(hosts["api"], "x-app-version", track) for track in TRACKS]
-        async with asyncio.timeout(60):
-            while waiting:
-                host, name, value = waiting[0]
-                reply = await wire.send(address(), "GET", "/", host, [(name, value)])
-                if reply.status == 200:
-                    waiting.pop(0)
-                else:
-                    await asyncio.sleep(0.2)
+        deadline = time.monotonic() + 60
+        while waiting:
+            host, name, value = waiting[0]
+            reply = await wire.send(address(), "GET", "/", host, [(name, value)])
+            if reply.status == 200:
+                waiting.pop(0)
+                continue
+            assert time.monotonic() < deadline, f"{host}, {name} {value}: still {reply.status}"
+            await asyncio.sleep(0.2)
 
     def ask(self, source: str, rows: Iterable[Row]) -> list[wire.Reply]:
         """The rows' requests sent from inside a pod of `source`, such as app-service/canary."""
