@@ -1,4 +1,6 @@
-"""One release for all tests on the cluster, in a namespace of its own, removed at the end.
+"""One release for all tests on the cluster, and one that echoes, in namespaces of their own.
+
+Both are removed at the end.
 
 Any cluster that KUBECONFIG names will do: the images and their registry come from
 SERINUS_TEST_VALUES (tests/cluster/values.yaml for the rig), the gateway from SERINUS_TEST_GATEWAY.
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.echo import Echo, rendered
 from tests.cluster.limited import Limited
 from tests.cluster.support import APPS, PYTHON_IMAGE, Release, run, run_any
 from tests.routing.table import load
@@ -49,17 +52,17 @@ def cluster() -> None:
 
 @pytest.fixture(scope="session")
 def release(cluster: None) -> Iterator[Release]:
-    """Installed as the routing table wants it; the limit is out of the load's way."""
-    table = load()
+    """The application, drawn as in the routing table; the limit is out of the load's way."""
     release = Release(
         "serinus-test",
         {
-            "hosts": table.hosts,
-            "api": {"expose": True},
-            "rollout": {
-                "epoch": table.epoch,
-                "weights": {"stable": 100 - table.weight, "canary": table.weight},
+            # Not the table's hosts: those are the echo's, at the same gateway.
+            "hosts": {
+                "frontend": "app-frontend.test.localhost",
+                "api": "app-service.test.localhost",
             },
+            "api": {"expose": True},
+            "rollout": load().rollout,
             "gateway": {"rateLimit": {"requestsPerSecond": 5000, "burst": 5000}},
             "monitoring": {
                 "scrapeInterval": "5s",
@@ -140,6 +143,19 @@ def post(cluster: None) -> Iterator[Release]:
         yield place
     finally:
         run("kubectl", "delete", "namespace", place.namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def echo(cluster: None) -> Iterator[Echo]:
+    """The routing table's release, whose pods echo."""
+    echo = rendered("serinus-test-table", load())
+    echo.uninstall()
+    echo.create_namespace()
+    try:
+        echo.install()
+        yield echo
+    finally:
+        echo.uninstall()
 
 
 @pytest.fixture(scope="session")

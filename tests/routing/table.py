@@ -40,6 +40,12 @@ class Table:
     hosts: dict[str, str]
     rows: tuple[Row, ...]
 
+    @property
+    def rollout(self) -> dict[str, Any]:
+        """As the chart's values."""
+        weights = {"stable": 100 - self.weight, "canary": self.weight}
+        return {"epoch": self.epoch, "weights": weights}
+
 
 def load() -> Table:
     raw = yaml.safe_load((Path(__file__).parent / "table.yaml").read_text(encoding="utf-8"))

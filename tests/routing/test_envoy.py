@@ -13,7 +13,7 @@ from serinus.manifests import Index
 from serinus.mesh import envoy, istio
 from serinus.mesh.placement import Placement
 from serinus.mesh.topology import Topology
-from tests.support import proxy
+from tests.support import proxy, wire
 
 TRACKS = """
 subsets:
@@ -72,8 +72,8 @@ def placement(tmp_path: Path) -> Placement:
 
 async def ask(
     placement: Placement, path: str = "/", *headers: tuple[str, str], method: str = "GET"
-) -> proxy.Reply:
-    return await proxy.send(placement.gateway[0], method, path, "web.test", headers)
+) -> wire.Reply:
+    return await wire.send(placement.gateway[0], method, path, "web.test", headers)
 
 
 async def test_what_rules_do_besides_routing(tmp_path: Path, placement: Placement) -> None:

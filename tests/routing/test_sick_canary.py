@@ -7,7 +7,7 @@ from pathlib import Path
 
 from serinus.mesh import envoy
 from tests.routing.test_rollout import topology
-from tests.support import proxy
+from tests.support import proxy, wire
 
 HOST = "app-frontend.localhost"
 
@@ -27,8 +27,8 @@ async def test_a_503_of_the_canary_carries_its_draw_and_is_not_retried_on_stable
     canary = next(item for item in placement.endpoints if item.labels["version"] == "canary")
     server = await asyncio.start_server(_sick, canary.address, 8080, reuse_address=True)
     async with server, proxy.running(tmp_path, envoy.compile(rules, placement)):
-        drawn = await proxy.send(placement.gateway[0], "GET", "/", HOST)
-        back = await proxy.send(
+        drawn = await wire.send(placement.gateway[0], "GET", "/", HOST)
+        back = await wire.send(
             placement.gateway[0], "GET", "/", HOST, [("cookie", "app-version=canary.7.100")]
         )
     assert drawn.status == back.status == 503
@@ -41,6 +41,6 @@ async def test_a_canary_without_pods_still_assigns(tmp_path: Path) -> None:
     rules = topology(7, 100, enabled=True, routed=True)
     placement = proxy.place(tmp_path, proxy.workloads(("app-frontend",))[:1], ())
     async with proxy.running(tmp_path, envoy.compile(rules, placement)):
-        drawn = await proxy.send(placement.gateway[0], "GET", "/", HOST)
+        drawn = await wire.send(placement.gateway[0], "GET", "/", HOST)
     assert drawn.status == 503
     assert drawn.values("set-cookie")[0].startswith("app-version=canary.7.100;")

@@ -1,4 +1,4 @@
-"""A real Envoy with compiled files, pods that echo what they see, and a client that sends bytes.
+"""A real Envoy with compiled files, pods that echo what they see, and `wire`'s client that asks.
 
 All on loopback addresses of this process alone, ended by their own pid.
 """
@@ -6,51 +6,19 @@ All on loopback addresses of this process alone, ended by their own pid.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from serinus.mesh import envoy
 from serinus.mesh.placement import Endpoint, Outbound, Placement, SocketAddress, Workload
+from tests.support.wire import LONGEST, Seen, echo, send
 
 GATEWAY_PORT = 8080
 ADMIN_PORT = 15000
 # Beside the blocks of local runs (127.16 to 127.111) and of visitors (from 127.128).
 BLOCK = f"127.{112 + os.getpid() % 15}.{os.getpid() // 15 % 256}"
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer; `headers` keeps order and repetition, names in lower case."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    def values(self, name: str) -> list[str]:
-        return [value for key, value in self.headers if key == name]
-
-    def seen(self) -> Seen:
-        """What an echoing pod saw."""
-        found = json.loads(self.body)
-        return Seen(
-            found["app"], found["track"], found["line"], tuple(map(tuple, found["headers"]))
-        )
-
-
-@dataclass(frozen=True)
-class Seen:
-    app: str
-    track: str
-    line: str
-    headers: tuple[tuple[str, str], ...]
-
-    def value(self, name: str) -> str | None:
-        found = [value for key, value in self.headers if key == name]
-        return ", ".join(found) if found else None
 
 
 def workloads(apps: Iterable[str]) -> tuple[Workload, ...]:
@@ -146,10 +114,10 @@ async def echoing(placement: Placement) -> AsyncIterator[asyncio.Queue[Seen]]:
     for endpoint in placement.endpoints:
         servers.append(
             await asyncio.start_server(
-                _echo(endpoint.labels, asked),
+                echo(endpoint.labels["app"], endpoint.labels["version"], asked.put_nowait),
                 endpoint.address,
                 8080,
-                limit=2**20,
+                limit=LONGEST,
                 reuse_address=True,
             )
         )
@@ -158,61 +126,3 @@ async def echoing(placement: Placement) -> AsyncIterator[asyncio.Queue[Seen]]:
     finally:
         for server in servers:
             server.close()
-
-
-def _echo(labels: Mapping[str, str], asked: asyncio.Queue[Seen]):
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                line, headers = await _head(reader)
-                seen = {
-                    "app": labels["app"], "track": labels["version"],
-                    "line": line, "headers": headers,
-                }  # fmt: skip
-                asked.put_nowait(Seen(labels["app"], labels["version"], line, tuple(headers)))
-                body = json.dumps(seen).encode()
-                head = (
-                    f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nset-cookie: own=1\r\n\r\n"
-                )
-                writer.write(head.encode() + (b"" if line.startswith("HEAD") else body))
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    return answer
-
-
-async def send(
-    to: SocketAddress,
-    method: str,
-    path: str,
-    host: str,
-    headers: Iterable[tuple[str, str]] = (),
-    *,
-    client: str = "",
-) -> Reply:
-    """One request on a connection of its own, byte for byte; `client` is the address it is from."""
-    local = (client, 0) if client else None
-    reader, writer = await asyncio.open_connection(*to, limit=2**20, local_addr=local)
-    try:
-        lines = [f"{method} {path} HTTP/1.1", *([f"host: {host}"] if host else [])]
-        lines += [f"{name}: {value}" for name, value in headers]
-        if method not in {"GET", "HEAD"}:
-            lines.append("content-length: 0")
-        writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        async with asyncio.timeout(30):
-            status, found = await _head(reader)
-            length = int(next((value for name, value in found if name == "content-length"), "0"))
-            body = await reader.readexactly(0 if method == "HEAD" else length)
-        return Reply(int(status.split()[1]), tuple(found), body)
-    finally:
-        writer.close()
-
-
-async def _head(reader: asyncio.StreamReader) -> tuple[str, list[tuple[str, str]]]:
-    text = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = text.split("\r\n")[:-2]
-    pairs = (line.partition(":") for line in lines)
-    return first, [(name.lower(), value.strip()) for name, _, value in pairs]
