@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from serinus.cluster.ready import Row as ClusterRow
     from serinus.cluster.session import Waiting
-    from serinus.local.supervisor import Row
+    from serinus.local.fleet import Row
 
 
 class Progress:
