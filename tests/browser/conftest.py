@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from support import chromium
 
 HERE = Path(__file__).parent
 MODEL = {"name": "reviews", "version": "v2", "digest": "c" * 64}
@@ -162,17 +164,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         )  # fmt: skip
 
 
-# Per module: Playwright's loop runs as long as it lives, and async tests need one of their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                  "--disable-component-update", "--disable-sync", "--no-first-run"],
-        )  # fmt: skip
+    with chromium.running() as browser:
         yield browser
-        browser.close()
 
 
 NewPage = Callable[..., Page]

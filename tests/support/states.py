@@ -20,6 +20,12 @@ def _state(way: State) -> State:
     return way
 
 
+def _at(new_page: Any, base: str, path: str = "/", **options: Any) -> Page:
+    page: Page = new_page(base, **options)
+    page.goto(path)
+    return page
+
+
 def write(page: Page, text: str) -> None:
     """Write and send a review."""
     page.get_by_role("textbox").fill(text)
@@ -33,8 +39,7 @@ def paste(page: Page, text: str) -> None:
 
 def result(new_page: Any, base: str, text: str = "Lovely soup.") -> Page:
     """A page that shows a review's reading."""
-    page: Page = new_page(base)
-    page.goto("/")
+    page = _at(new_page, base)
     write(page, text)
     page.wait_for_url("**/reviews/*")
     page.get_by_role("heading", name="The model reads this as").wait_for()
@@ -42,8 +47,7 @@ def result(new_page: Any, base: str, text: str = "Lovely soup.") -> Page:
 
 
 def _form(new_page: Any, base: str, text: str, **options: Any) -> Page:
-    page: Page = new_page(base, **options)
-    page.goto("/")
+    page = _at(new_page, base, **options)
     write(page, text)
     page.locator(".notice").wait_for()
     return page
@@ -51,16 +55,12 @@ def _form(new_page: Any, base: str, text: str, **options: Any) -> Page:
 
 @_state
 def form(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/")
-    return page
+    return _at(new_page, stack.canary)
 
 
 @_state
 def form_on_stable(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.stable)
-    page.goto("/")
-    return page
+    return _at(new_page, stack.stable)
 
 
 @_state
@@ -119,15 +119,12 @@ def app_service_away_while_sending(new_page: Any, stack: Any) -> Page:
 
 @_state
 def app_service_away_while_reading(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.cut_off)
-    page.goto("/reviews/" + "0" * 32)
-    return page
+    return _at(new_page, stack.cut_off, "/reviews/" + "0" * 32)
 
 
 @_state
 def form_not_checked(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/")
+    page = _at(new_page, stack.canary)
     page.context.clear_cookies(name="serinus-user")
     write(page, "Keep this.")
     page.locator(".notice").wait_for()
@@ -145,8 +142,7 @@ def answer_not_checked(new_page: Any, stack: Any) -> Page:
 
 @_state
 def far_too_long(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/")
+    page = _at(new_page, stack.canary)
     paste(page, "soup " * 55_000)
     # Sends the form as a browser without JavaScript does; axe itself needs JavaScript.
     page.evaluate("document.querySelector('form').submit()")
@@ -167,8 +163,7 @@ def limited_by_the_gateway(new_page: Any, stack: Any) -> Page:
 
 @_state
 def offline(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/")
+    page = _at(new_page, stack.canary)
     page.context.set_offline(True)
     write(page, "Keep this.")
     page.locator(".notice").wait_for()
@@ -187,9 +182,7 @@ def sending(new_page: Any, stack: Any) -> Page:
 
 @_state
 def privacy(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/privacy")
-    return page
+    return _at(new_page, stack.canary, "/privacy")
 
 
 @_state
@@ -212,14 +205,11 @@ def erased(new_page: Any, stack: Any) -> Page:
 
 @_state
 def nowhere(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.canary)
-    page.goto("/nowhere")
-    return page
+    return _at(new_page, stack.canary, "/nowhere")
 
 
 @_state
 def broken(new_page: Any, stack: Any) -> Page:
-    page: Page = new_page(stack.puzzled)
-    page.goto("/reviews/" + "0" * 32)
+    page = _at(new_page, stack.puzzled, "/reviews/" + "0" * 32)
     page.get_by_text("Something broke on our side").wait_for()
     return page

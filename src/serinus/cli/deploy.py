@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from serinus.cli import place
+from serinus.cli.progress import progress_of, waiting_of
 from serinus.errors import UsageError
 
 if TYPE_CHECKING:
-    from serinus.cli.run import Progress
-    from serinus.cluster.session import Asked, Target, Waiting
+    from serinus.cluster.session import Asked, Target
 
 LAST = -1
 """`--rollback` without a revision: the one before."""
@@ -85,24 +85,6 @@ def deploy(
     state = "ready" if wait else "applied"
     console.print(f"revision {number} {state} in {time.monotonic() - began:.1f} s", highlight=False)
     _show_addresses(console, target)
-
-
-def progress_of(console: Console) -> Progress:
-    """A live table of a cluster's workloads."""
-    from serinus.cli.run import Progress
-
-    return Progress(console, "ready", place.table)
-
-
-def waiting_of(console: Console, progress: Progress, seconds: float | None) -> Waiting:
-    """How the verbs of a cluster show their progress."""
-    from serinus.cluster.session import Waiting
-
-    return Waiting(
-        progress.show,
-        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
-        seconds,
-    )
 
 
 def _show_addresses(console: Console, target: Target) -> None:

@@ -15,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from serinus.local.supervisor import Row
+    from serinus.local.fleet import Row
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from serinus import rollout as changes
 from serinus.cli import place
-from serinus.cli.deploy import progress_of, waiting_of
+from serinus.cli.progress import progress_of, waiting_of
 from serinus.cluster import session
 from serinus.errors import ClusterError, UsageError
 from serinus.local import draws

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from serinus.cli import place
 from serinus.cli.options import STATE
+from serinus.cli.progress import Progress
 
 if TYPE_CHECKING:
     from serinus.cluster.session import Target
@@ -140,7 +141,6 @@ def _change(
     change: Callable[[dict[str, Any], Any], dict[str, Any]],
 ) -> None:
     from serinus import rollout as changes
-    from serinus.cli.run import Progress
     from serinus.local import session
 
     console = Console()

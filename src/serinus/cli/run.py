@@ -6,65 +6,20 @@ done by `serinus.local.session`.
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.live import Live
 
 from serinus.cli import place
 from serinus.cli.options import STATE, sorted_rows, table, values
+from serinus.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from serinus.cluster.ready import Row as ClusterRow
     from serinus.local.session import Prepared, System
-    from serinus.local.supervisor import Row
-
-
-class Progress:
-    """A live table on a terminal; elsewhere one line for each process that gets ready."""
-
-    def __init__(
-        self,
-        console: Console,
-        verb: str,
-        picture: Callable[[list[Any]], Table] = lambda rows: table(sorted_rows(rows)),
-    ) -> None:
-        self._console = console
-        self._verb = verb
-        self._picture = picture
-        self._seen: dict[str, str] | None = None
-        self._live: Live | None = None
-
-    def show(self, rows: Sequence[Row | ClusterRow]) -> None:
-        """Take the processes, or a cluster's workloads, as they are now."""
-        if self._live:
-            self._live.update(self._picture(list(rows)))
-        elif self._seen is None:
-            self._seen = {row.name: row.state for row in rows}
-        else:
-            for row in rows:
-                if self._seen.get(row.name) != row.state and row.state in {self._verb, "waiting"}:
-                    about = f": {row.failure}" if row.failure else ""
-                    self._console.print(f"{row.name} {row.state}{about}", highlight=False)
-                self._seen[row.name] = row.state
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Progress]:
-        """Show progress while this is open."""
-        if not self._console.is_terminal:
-            yield self
-            return
-        with Live(console=self._console, refresh_per_second=20) as self._live:
-            yield self
-        self._live = None
 
 
 @click.command(

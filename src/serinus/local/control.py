@@ -18,8 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from serinus.errors import LocalRunError
+from serinus.local.fleet import Row
 from serinus.local.plan import Plan
-from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 
 SOCKET: Final = "control.sock"

@@ -15,7 +15,7 @@ from typing import Final
 from serinus.contracts.metrics import ASSIGNMENTS
 from serinus.contracts.routing import APP_FRONTEND
 from serinus.errors import LocalRunError
-from serinus.local.supervisor import Row
+from serinus.local.fleet import Row
 
 _LINE: Final = re.compile(
     rf"^{ASSIGNMENTS.name}\{{(?P<labels>[^}}]*)\}} (?P<value>\S+)$", re.MULTILINE

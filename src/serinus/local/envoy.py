@@ -15,8 +15,8 @@ from typing import Final
 
 from serinus.errors import LocalRunError, MeshError, MissingDependencyError
 from serinus.local import addresses
+from serinus.local.fleet import Endpoint
 from serinus.local.plan import Daemon, Plan, Probe
-from serinus.local.supervisor import Endpoint
 from serinus.local.workspace import Workspace
 from serinus.manifests import Index
 from serinus.mesh import envoy as compiler

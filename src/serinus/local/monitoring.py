@@ -19,8 +19,8 @@ from typing import Any, Final
 from msgspec import structs
 
 from serinus.local import addresses
+from serinus.local.fleet import Row
 from serinus.local.plan import Daemon, File, Plan, Probe
-from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 from serinus.manifests import Index
 from serinus.monitoring import alertmanager, grafana, prometheus, targets

@@ -24,9 +24,9 @@ import yaml
 from serinus.clients.values import Values
 from serinus.errors import LocalRunError
 from serinus.local import addresses, control, envoy, leftovers, models
+from serinus.local.fleet import Row
 from serinus.local.plan import Plan
 from serinus.local.prepare import Asked, Change, Prepared, in_force, overlay_of, prepare
-from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 
 __all__ = [

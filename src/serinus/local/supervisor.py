@@ -1,7 +1,7 @@
-"""Keeps the processes of one run as the plan says.
+"""Makes what runs follow the plan.
 
-Enters: plans, one after the other. Leaves: running processes, Envoy's files (through a
-`Publisher`), and rows for the live table. Called by `serinus.local.daemon`, the background process.
+Enters: plans, one after the other. Leaves: a fleet in which each is true. Called by
+`serinus.local.daemon`, the background process; `serinus.local.fleet` keeps the processes.
 A change goes in this order: files, programs of the platform, new pods until all are ready, Envoy's
 clusters and endpoints, its routes, then the old pods stop. A change that doesn't get ready is taken
 back, and the plan in force stays in force.
@@ -10,34 +10,18 @@ back, and the plan in force stays in force.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal, Protocol
-
-from msgspec import Struct
+from typing import Final
 
 from serinus.errors import LocalRunError
-from serinus.local.addresses import Pool
-from serinus.local.plan import (
-    POD_DIR,
-    POD_IP,
-    POD_NAME,
-    Daemon,
-    Plan,
-    Template,
-    Workload,
-    revision,
-)
+from serinus.local.fleet import Fleet, Publisher, Row
+from serinus.local.plan import Plan, Workload, revision
 from serinus.local.process import Machine
-from serinus.local.unit import Spec, State, Unit
-from serinus.local.workspace import RUN_VARIABLE, Workspace
+from serinus.local.unit import Unit
+from serinus.local.workspace import Workspace
 
-_LOG = logging.getLogger(__name__)
-
-DRAIN: Final = 1.0
-"""Seconds between a pod's leaving Envoy's endpoints and its SIGTERM."""
 TAKE_UP: Final = 0.2
 """Seconds in which Envoy has read a file that it watches, many times over."""
 PATIENCE: Final = 90.0
@@ -49,40 +33,8 @@ ATTEMPTS: Final = 3
 """Ends of a new process before it counts as failing."""
 
 
-class Endpoint(Struct, frozen=True):
-    """A pod that Envoy may send requests to."""
-
-    workload: str
-    address: str
-    labels: dict[str, str]
-    ports: dict[str, int]
-
-
-class Publisher(Protocol):
-    """Writes Envoy's files."""
-
-    def publish(self, plan: Plan, endpoints: tuple[Endpoint, ...]) -> None:
-        """Make Envoy route as the plan says, to these pods."""
-        ...
-
-
-class Row(Struct, frozen=True):
-    """One line of the live table; `kind` is `pod` or `program`."""
-
-    name: str
-    kind: Literal["pod", "program"]
-    workload: str
-    app: str
-    track: str
-    pid: int | None
-    state: State
-    restarts: int
-    address: str
-    failure: str
-
-
 class Supervisor:
-    """All processes of one run."""
+    """Applies plans to the processes of one run, one at a time."""
 
     def __init__(
         self,
@@ -91,23 +43,24 @@ class Supervisor:
         publisher: Publisher,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.plan: Plan | None = None
         self._workspace = workspace
         self._machine = machine
-        self._publisher = publisher
-        self._observer = changed
-        self._pods: dict[str, Unit] = {}
-        self._programs: dict[str, tuple[Daemon, Unit]] = {}
-        self._leaving: set[str] = set()
+        self._fleet = Fleet(machine, publisher, changed)
         self._applying = asyncio.Lock()
         self._changes = 0
-        self._bell = asyncio.Event()
-        self._published: tuple[int, tuple[Endpoint, ...]] | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan in force."""
+        return self._fleet.plan
 
     def rows(self) -> list[Row]:
-        """The live table: programs, then pods."""
-        programs = [_row(unit, "program") for _, unit in self._programs.values()]
-        return programs + [_row(unit, "pod") for unit in self._pods.values()]
+        """See `Fleet.rows`."""
+        return self._fleet.rows()
+
+    async def wait(self, done: Callable[[], bool], seconds: float) -> bool:
+        """See `Fleet.wait`."""
+        return await self._fleet.wait(done, seconds)
 
     async def apply(
         self,
@@ -137,50 +90,33 @@ class Supervisor:
                 )
             await self._apply(plan, mine, in_force)
             if wait_all:
-                await self._await_ready([*self._pods.values()], mine)
+                await self._await_ready([*self._fleet.pods.values()], mine)
 
     async def stop(self) -> None:
         """End everything: pods first, then the programs."""
         self._supersede()
         async with self._applying:
-            await asyncio.gather(*(unit.stop() for unit in self._pods.values()))
-            await asyncio.gather(*(unit.stop() for _, unit in self._programs.values()))
+            await self._fleet.stop()
 
     def _supersede(self) -> int:
         """End the waiting of the change at work; the number of the new one."""
         self._changes += 1
-        bell, self._bell = self._bell, asyncio.Event()
-        bell.set()
+        self._fleet.wake()
         return self._changes
-
-    async def wait(self, done: Callable[[], bool], seconds: float) -> bool:
-        """Wait until `done`, asked at each change of a process; tells whether it came true."""
-        until = self._machine.now() + seconds
-        while not done():
-            left = until - self._machine.now()
-            bell = self._bell
-            if left <= 0:
-                return False
-            patience = asyncio.ensure_future(self._machine.sleep(left))
-            heard = asyncio.ensure_future(bell.wait())
-            await asyncio.wait([patience, heard], return_when=asyncio.FIRST_COMPLETED)
-            patience.cancel()
-            heard.cancel()
-        return True
 
     async def _apply(self, plan: Plan, mine: int, in_force: Callable[[], None]) -> None:
         first = self.plan is None
         changed = self._write(plan)
         new, old = self._compare(plan)
         if first:
-            self.plan = plan
+            self._fleet.plan = plan
             in_force()
-            self._publish()
+            self._fleet.publish()
         begun = await self._run_programs(plan, changed)
-        fresh = [self._create(plan, workload) for workload in new]
+        fresh = [self._fleet.create(plan, workload) for workload in new]
         recreated = {item.name for item in plan.workloads if item.recreate}
         early = [unit for unit in old if unit.spec.workload in recreated]
-        await self._retire(early)
+        await self._fleet.retire(early)
         for unit in fresh:
             unit.start()
         begun += fresh
@@ -191,21 +127,20 @@ class Supervisor:
                 await self._take_back(fresh)
             raise
         if not first:
-            self.plan = plan
+            self._fleet.plan = plan
             in_force()
-        self._leaving |= {unit.spec.name for unit in old}
-        self._publish()
+        self._fleet.leave(old)
         await self._await_gateway(plan)
-        if fresh and "envoy" in self._programs:
+        if fresh and "envoy" in self._fleet.programs:
             # Envoy takes new endpoints up within milliseconds of their file, and tells nobody.
             await self._machine.sleep(TAKE_UP)
-        await self._retire([unit for unit in old if unit not in early])
+        await self._fleet.retire([unit for unit in old if unit not in early])
         await self._stop_programs(plan)
 
     async def _take_back(self, fresh: list[Unit]) -> None:
         """Undo what a change began: its pods, files and programs."""
         assert self.plan is not None  # noqa: S101
-        await self._retire(fresh)
+        await self._fleet.retire(fresh)
         await self._run_programs(self.plan, self._write(self.plan))
         await self._stop_programs(self.plan)
 
@@ -223,33 +158,24 @@ class Supervisor:
         new: list[Workload] = []
         old = [
             unit
-            for unit in self._pods.values()
+            for unit in self._fleet.pods.values()
             if unit.spec.workload not in {item.name for item in plan.workloads}
         ]
         for workload in plan.workloads:
             digest = workload.template.digest()
-            pods = [unit for unit in self._pods.values() if unit.spec.workload == workload.name]
+            pods = [
+                unit for unit in self._fleet.pods.values() if unit.spec.workload == workload.name
+            ]
             same = [unit for unit in pods if unit.spec.digest == digest]
             old += [unit for unit in pods if unit.spec.digest != digest]
             old += same[workload.replicas :]
             new += [workload] * (workload.replicas - len(same))
         return new, old
 
-    def _create(self, plan: Plan, workload: Workload) -> Unit:
-        number = 0
-        digest = workload.template.digest()
-        while (name := f"{workload.name}-{digest[:5]}-{number}") in self._pods:
-            number += 1
-        pool = Pool(plan.block, lambda: (unit.spec.address for unit in self._pods.values()))
-        spec = pod(plan, workload, name, pool.next())
-        unit = Unit(spec, self._machine, self._ring)
-        self._pods[name] = unit
-        return unit
-
     async def _run_programs(self, plan: Plan, changed: set[str]) -> list[Unit]:
         begun = []
         for item in plan.daemons:
-            present = self._programs.get(item.name)
+            present = self._fleet.programs.get(item.name)
             if present:
                 before, unit = present
                 if before == item and not changed.intersection(item.files):
@@ -257,16 +183,13 @@ class Supervisor:
                         unit.signal(signal.SIGHUP)
                     continue
                 await unit.stop()
-            unit = Unit(program(plan, item), self._machine, self._ring)
-            self._programs[item.name] = (item, unit)
-            unit.start()
-            begun.append(unit)
+            begun.append(self._fleet.run(plan, item))
         return begun
 
     async def _stop_programs(self, plan: Plan) -> None:
         kept = {item.name for item in plan.daemons}
-        for name in [name for name in self._programs if name not in kept]:
-            await self._programs.pop(name)[1].stop()
+        for name in [name for name in self._fleet.programs if name not in kept]:
+            await self._fleet.programs.pop(name)[1].stop()
 
     async def _await_ready(self, units: list[Unit], mine: int) -> None:
         # A process that ran well before may crash as often again before it counts as failing.
@@ -281,7 +204,7 @@ class Supervisor:
         def decided() -> bool:
             return bool(failing()) or not late() or mine != self._changes
 
-        if await self.wait(decided, PATIENCE) and not late():
+        if await self._fleet.wait(decided, PATIENCE) and not late():
             return
         if mine != self._changes:
             raise LocalRunError(SUPERSEDED)
@@ -298,7 +221,7 @@ class Supervisor:
     async def _await_gateway(self, plan: Plan) -> None:
         """Wait until Envoy has opened the gateway's port; it follows its files by itself."""
         until = self._machine.now() + GATEWAY_PATIENCE
-        for address in plan.gateway.addresses if "envoy" in self._programs else ():
+        for address in plan.gateway.addresses if "envoy" in self._fleet.programs else ():
             while not await self._machine.listens(address, plan.gateway.port):
                 if self._machine.now() >= until:
                     raise LocalRunError(
@@ -308,102 +231,6 @@ class Supervisor:
                         remedy="the whole log: serinus logs envoy",
                     )
                 await self._machine.sleep(0.01)
-
-    async def _retire(self, units: Iterable[Unit]) -> None:
-        units = list(units)
-        if not units:
-            return
-        self._leaving |= {unit.spec.name for unit in units}
-        self._publish()
-        await self._machine.sleep(DRAIN)
-        await asyncio.gather(*(unit.stop() for unit in units))
-        for unit in units:
-            self._pods.pop(unit.spec.name, None)
-            self._leaving.discard(unit.spec.name)
-        self._ring()
-
-    def _ring(self) -> None:
-        """A process changed: wake those who wait, tell Envoy, keep the record."""
-        bell, self._bell = self._bell, asyncio.Event()
-        bell.set()
-        try:
-            self._publish()
-        except Exception:
-            # `apply` meets the same error and reports it; a process must be kept either way.
-            _LOG.exception("Envoy's files could not be written")
-        self._observer()
-
-    def _publish(self) -> None:
-        if self.plan is None:
-            return
-        endpoints = tuple(
-            Endpoint(unit.spec.workload, unit.spec.address, labels, ports)
-            for unit in self._pods.values()
-            if unit.spec.name not in self._leaving and _serving(unit)
-            for labels, ports in [self._facts(unit)]
-        )
-        # Most changes of a process change nothing for Envoy; compiling takes a moment.
-        if self._published != (id(self.plan), endpoints):
-            self._publisher.publish(self.plan, endpoints)
-            self._published = (id(self.plan), endpoints)
-
-    def _facts(self, unit: Unit) -> tuple[dict[str, str], dict[str, int]]:
-        assert self.plan is not None  # noqa: S101
-        for workload in self.plan.workloads:
-            if workload.name == unit.spec.workload:
-                return workload.labels, workload.template.ports
-        return {"app": unit.spec.app, "version": unit.spec.track}, {}
-
-
-def _serving(unit: Unit) -> bool:
-    """Whether Envoy sends it requests.
-
-    One that crashed stays: its restart takes less time than Envoy's retries last, while a cluster
-    without endpoints would answer 503 at once.
-    """
-    return unit.was_ready and unit.state in {"ready", "starting", "waiting"}
-
-
-def pod(plan: Plan, workload: Workload, name: str, address: str) -> Spec:
-    """The unit of one pod: the template with its own name, address and directory filled in."""
-    directory = str(Path(plan.state, "pods", name))
-
-    def fill(text: str) -> str:
-        return text.replace(POD_IP, address).replace(POD_NAME, name).replace(POD_DIR, directory)
-
-    template: Template = workload.template
-    return Spec(
-        name=name,
-        argv=tuple(fill(word) for word in template.argv),
-        env={key: fill(value) for key, value in template.env.items()} | {RUN_VARIABLE: plan.state},
-        log=str(Path(plan.state, "logs", f"{workload.name}.log")),
-        workload=workload.name,
-        app=workload.app,
-        track=workload.track,
-        address=address,
-        digest=template.digest(),
-        readiness=template.readiness,
-        liveness=template.liveness,
-        startup=template.startup,
-        grace=template.grace,
-        directories=tuple(fill(item) for item in template.directories),
-    )
-
-
-def program(plan: Plan, item: Daemon) -> Spec:
-    """The unit of a program of the platform."""
-    for directory in item.directories:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-    return Spec(
-        name=item.name,
-        argv=item.argv,
-        env=item.env | {RUN_VARIABLE: plan.state},
-        log=str(Path(plan.state, "logs", f"{item.name}.log")),
-        cwd=plan.state,
-        address=item.address,
-        readiness=item.readiness,
-        grace=item.grace,
-    )
 
 
 def label(unit: Unit) -> str:
@@ -420,19 +247,3 @@ def tail(path: Path, lines: int, start: int = 0) -> str:
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""
-
-
-def _row(unit: Unit, kind: Literal["pod", "program"]) -> Row:
-    spec = unit.spec
-    return Row(
-        name=spec.name,
-        kind=kind,
-        workload=spec.workload,
-        app=spec.app,
-        track=spec.track,
-        pid=unit.pid,
-        state=unit.state,
-        restarts=unit.restarts,
-        address=spec.address,
-        failure=unit.failure if unit.state in {"starting", "unready", "waiting"} else "",
-    )

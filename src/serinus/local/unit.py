@@ -1,7 +1,7 @@
 """One supervised process: started, probed, restarted with back-off, stopped.
 
 Enters: a `Spec` and a `Machine`. Leaves: its state, and a call of `changed` at each change. Called
-by `serinus.local.supervisor`. States: pending, starting, ready, unready, waiting (to be restarted),
+by `serinus.local.fleet`. States: pending, starting, ready, unready, waiting (to be restarted),
 stopping, stopped.
 """
 

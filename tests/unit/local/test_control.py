@@ -8,7 +8,7 @@ import pytest
 from serinus.errors import LocalRunError
 from serinus.local import control
 from serinus.local.daemon import Server
-from serinus.local.supervisor import Row
+from serinus.local.fleet import Row
 from serinus.local.workspace import Workspace
 
 

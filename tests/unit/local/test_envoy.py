@@ -4,8 +4,8 @@ import pytest
 
 from serinus.errors import LocalRunError, MeshError
 from serinus.local import envoy
+from serinus.local.fleet import Endpoint
 from serinus.local.plan import Outbound
-from serinus.local.supervisor import Endpoint
 from serinus.manifests import Index
 
 

@@ -12,8 +12,8 @@ import yaml
 from tests.support.monitoring import rendered
 
 from serinus.local import monitoring
+from serinus.local.fleet import Row
 from serinus.local.plan import Gateway, Plan, Template, Workload
-from serinus.local.supervisor import Row
 from serinus.local.workspace import Workspace
 from serinus.manifests import Index
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from serinus.monitoring.dashboards.panels import (
-    MESH,
+    ERRORS,
     RELEASE,
+    REQUESTS,
     TRACK,
     WINDOW,
     Board,
@@ -35,8 +36,6 @@ HALF: Final = (
     f" / (1 + {Z**2:.4f} / {REVIEWS})"
 )
 DRAWS: Final = f"increase(serinus_assignments_total{{{RELEASE}}}[$__range])"
-REQUESTS: Final = f"rate(istio_requests_total{{{MESH}}}[{WINDOW}])"
-ERRORS: Final = f'rate(istio_requests_total{{{MESH}, response_code=~"5.."}}[{WINDOW}])'
 
 SPLIT: Final = (
     Panel(

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from serinus.monitoring.dashboards.panels import (
+    ERRORS,
     MESH,
     RELEASE,
+    REQUESTS,
     TRACK,
     WINDOW,
     Board,
@@ -21,8 +23,6 @@ from serinus.monitoring.dashboards.panels import (
 
 BY: Final = "app, track"
 LEGEND: Final = "{{app}} {{track}}"
-REQUESTS: Final = f"rate(istio_requests_total{{{MESH}}}[{WINDOW}])"
-ERRORS: Final = f'rate(istio_requests_total{{{MESH}, response_code=~"5.."}}[{WINDOW}])'
 LATENCY: Final = "serinus_http_request_duration_seconds"
 MONTH: Final = ratio(
     f'increase(istio_requests_total{{{MESH}, response_code=~"5.."}}[30d])',

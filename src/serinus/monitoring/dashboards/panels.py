@@ -12,6 +12,8 @@ RELEASE: Final = 'namespace="$namespace", release="$release"'
 TRACK: Final = f'{RELEASE}, track=~"$track"'
 MESH: Final = f'job="serinus-mesh", reporter="source", {TRACK}'
 WINDOW: Final = "$__rate_interval"
+REQUESTS: Final = f"rate(istio_requests_total{{{MESH}}}[{WINDOW}])"
+ERRORS: Final = f'rate(istio_requests_total{{{MESH}, response_code=~"5.."}}[{WINDOW}])'
 
 
 @dataclass(frozen=True, slots=True)

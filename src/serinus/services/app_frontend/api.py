@@ -8,10 +8,8 @@ put another `Reviews` in its place.
 from __future__ import annotations
 
 import logging
-from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
-import aiohttp
 import msgspec
 
 from serinus.contracts import routing
@@ -27,15 +25,19 @@ from serinus.contracts.api import (
 )
 from serinus.services.app_frontend.identity import Visit
 from serinus.services.chassis import context
+from serinus.services.chassis.upstream import (
+    VERSION_TIMEOUT,
+    OutOfReachError,
+    TookTooLongError,
+    Upstream,
+)
 
 _LOG: Final = logging.getLogger("serinus.app_frontend.api")
-_ENCODER: Final = msgspec.json.Encoder()
 _REVIEW: Final = msgspec.json.Decoder(Review)
 _FEEDBACK: Final = msgspec.json.Decoder(Feedback)
 _ERASURE: Final = msgspec.json.Decoder(Erasure)
 _VERSION: Final = msgspec.json.Decoder(VersionInfo)
 _PROBLEM: Final = msgspec.json.Decoder(Problem)
-VERSION_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 DEFAULT_RETRY_AFTER: Final = 2
 T = TypeVar("T")
 
@@ -81,92 +83,67 @@ class Reviews(Protocol):
         """Who answers; `None` while nobody does."""
 
 
-class AppService:
+class AppService(Upstream):
     """app-service over HTTP; `timeout` is in seconds and covers a whole call.
 
     `caller` is `<app>/<track>` of this process.
     """
 
     def __init__(self, url: str, timeout: float, caller: str) -> None:  # set once for all
-        self._url = url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        super().__init__(url, timeout)
         self._caller = caller
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def submit(self, visit: Visit, submission: ReviewSubmission, key: str) -> Review:
         """See `Reviews.submit`."""
         more = {routing.HEADER_IDEMPOTENCY_KEY: key}
-        return _decoded(_REVIEW, await self._call(visit, "POST", "/v1/reviews", submission, more))
+        return _decoded(_REVIEW, await self._ask(visit, "POST", "/v1/reviews", submission, more))
 
     async def read(self, visit: Visit, review: str) -> Review:
         """See `Reviews.read`."""
-        return _decoded(_REVIEW, await self._call(visit, "GET", f"/v1/reviews/{review}"))
+        return _decoded(_REVIEW, await self._ask(visit, "GET", f"/v1/reviews/{review}"))
 
     async def give_feedback(
         self, visit: Visit, review: str, submission: FeedbackSubmission
     ) -> Feedback:
         """See `Reviews.give_feedback`."""
         path = f"/v1/reviews/{review}/feedback"
-        return _decoded(_FEEDBACK, await self._call(visit, "POST", path, submission))
+        return _decoded(_FEEDBACK, await self._ask(visit, "POST", path, submission))
 
     async def expose(self, visit: Visit, trigger: routing.Trigger) -> None:
         """See `Reviews.expose`."""
-        await self._call(visit, "POST", "/v1/exposures", ExposureSubmission(trigger))
+        await self._ask(visit, "POST", "/v1/exposures", ExposureSubmission(trigger))
 
     async def erase(self, visit: Visit) -> Erasure:
         """See `Reviews.erase`."""
-        return _decoded(_ERASURE, await self._call(visit, "DELETE", "/v1/visitors/me"))
+        return _decoded(_ERASURE, await self._ask(visit, "DELETE", "/v1/visitors/me"))
 
     async def version(self) -> VersionInfo | None:
         """See `Reviews.version`; waits at most a second."""
         try:
-            raw = await self._call(None, "GET", "/version", within=VERSION_TIMEOUT)
+            raw = await self._ask(None, "GET", "/version", within=VERSION_TIMEOUT)
             return _decoded(_VERSION, raw)
         except (UnavailableError, RefusedError):
             return None
 
-    async def _call(
+    async def _ask(
         self,
         visit: Visit | None,
         method: Literal["GET", "POST", "DELETE"],
         path: str,
         content: Any = None,
         more: dict[str, str] | None = None,
-        within: aiohttp.ClientTimeout | None = None,
+        within: float | None = None,
     ) -> bytes:
         request = context.current()
         headers = request.outgoing(self._caller) | (more or {})
         if visit is not None:
             headers |= visit.headers()
-        body = None
-        if content is not None:
-            body = _ENCODER.encode(content)
-            headers["content-type"] = "application/json"
         try:
-            status, raw, answered = await self._send(
-                method, path, headers, body, within or self._timeout
-            )
-        except TimeoutError as error:
+            status, raw, answered = await self.call(method, path, headers, content, within)
+        except TookTooLongError as error:
             raise UnavailableError("app-service took too long") from error
-        except aiohttp.ClientError as error:
-            _LOG.warning("app-service is out of reach", extra={"error": repr(error)})
+        except OutOfReachError as error:
+            _LOG.warning("app-service is out of reach", extra={"error": str(error)})
             raise UnavailableError("app-service is out of reach") from error
         _remember_hops(request, answered.get(routing.HEADER_SERVED_BY))
         if status < 300:
@@ -176,33 +153,6 @@ class AppService:
             _LOG.warning("app-service cannot answer", extra={"status": status, "path": path})
             raise UnavailableError(problem.detail, _retry_after(answered.get("retry-after")))
         raise RefusedError(status, problem)
-
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        within: aiohttp.ClientTimeout,
-    ) -> tuple[int, bytes, Any]:
-        assert self._session is not None  # noqa: S101  # entered by app.build
-        for attempt in (1, 2):
-            try:
-                async with self._session.request(
-                    method,
-                    self._url + path,
-                    data=body,
-                    headers=headers,
-                    timeout=within,
-                    allow_redirects=False,
-                ) as response:
-                    return response.status, await response.read(), response.headers
-            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-                # A kept connection may be closed just when it is used again. Every call here is
-                # idempotent, so it may be repeated.
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:

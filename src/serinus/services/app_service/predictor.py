@@ -8,21 +8,24 @@ another `Predictor` in its place.
 from __future__ import annotations
 
 import logging
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
+from serinus.contracts import routing
 from serinus.contracts.api import ModelInfo, Prediction, PredictResponse, VersionInfo
+from serinus.services.chassis.upstream import (
+    VERSION_TIMEOUT,
+    OutOfReachError,
+    TookTooLongError,
+    Upstream,
+    UpstreamError,
+)
 
 _LOG = logging.getLogger("serinus.predictor")
-_ENCODER: Final = msgspec.json.Encoder()
 _RESPONSE: Final = msgspec.json.Decoder(PredictResponse)
 _VERSION: Final = msgspec.json.Decoder(VersionInfo)
-_JSON: Final = {"content-type": "application/json"}
-VERSION_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 
 
 class PredictionError(Exception):
@@ -47,45 +50,21 @@ class Predictor(Protocol):
         """Who predicts; `None` while it cannot be reached."""
 
 
-class ModelService:
+class ModelService(Upstream):
     """model-service over HTTP; `timeout` is in seconds and covers a whole call."""
 
     def __init__(self, url: str, timeout: float) -> None:  # set once for all
-        self._url = url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        super().__init__(url, timeout)
         self._seconds = timeout
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=256, keepalive_timeout=30),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            # What is not decompressed must not come compressed.
-            headers={"accept-encoding": "identity"},
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
     async def predict(self, text: str, headers: dict[str, str]) -> Answer:
         """See `Predictor.predict`."""
-        body = _ENCODER.encode({"text": text})
         try:
-            status, raw, served_by = await self._post(body, headers | _JSON)
-        except TimeoutError as error:
+            status, raw, answered = await self.call("POST", "/v1/predict", headers, {"text": text})
+        except TookTooLongError as error:
             raise PredictionError(f"The model didn't answer within {self._seconds:g} s.") from error
-        except aiohttp.ClientError as error:
-            _LOG.warning("model-service is out of reach", extra={"error": repr(error)})
+        except OutOfReachError as error:
+            _LOG.warning("model-service is out of reach", extra={"error": str(error)})
             raise PredictionError("The model can't be reached.") from error
         if status != 200:
             _LOG.warning("model-service refused", extra={"status": status})
@@ -96,31 +75,13 @@ class ModelService:
             raise PredictionError("The model's answer makes no sense.") from error
         if len(answer.predictions) != 1:
             raise PredictionError("The model's answer makes no sense.")
+        served_by = answered.get(routing.HEADER_SERVED_BY, "")
         return Answer(answer.predictions[0], answer.model, served_by)
-
-    async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, str]:
-        assert self._session is not None  # noqa: S101  # entered by app.build
-        for attempt in (1, 2):
-            try:
-                async with self._session.post(
-                    f"{self._url}/v1/predict", data=body, headers=headers, allow_redirects=False
-                ) as response:
-                    served_by = response.headers.get("x-served-by", "")
-                    return response.status, await response.read(), served_by
-            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-                # A kept connection may be closed just when it is used again; a second prediction
-                # of the same text harms nobody.
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
 
     async def version(self, headers: dict[str, str]) -> VersionInfo | None:
         """See `Predictor.version`; waits at most a second."""
-        assert self._session is not None  # noqa: S101  # entered by app.build
         try:
-            async with self._session.get(
-                f"{self._url}/version", headers=headers, timeout=VERSION_TIMEOUT
-            ) as response:
-                return _VERSION.decode(await response.read()) if response.status == 200 else None
-        except (TimeoutError, aiohttp.ClientError, msgspec.DecodeError, UnicodeDecodeError):
+            status, raw, _ = await self.call("GET", "/version", headers, within=VERSION_TIMEOUT)
+            return _VERSION.decode(raw) if status == 200 else None
+        except (UpstreamError, msgspec.DecodeError, UnicodeDecodeError):
             return None

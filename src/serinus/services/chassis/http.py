@@ -71,6 +71,15 @@ def problem_response(error: ProblemError, path: str) -> Response:
     )
 
 
+def crash_response(error: Exception, path: str) -> Response:
+    """500 for what no route expects; the log gets the traceback, the client only words."""
+    _LOG.error("unexpected error", exc_info=error)
+    return problem_response(
+        ProblemError(500, "Something went wrong on our side; the request id finds it in the logs."),
+        path,
+    )
+
+
 async def body(request: Request, limit: int) -> bytes:
     """The whole body; a ProblemError of 413 as soon as it exceeds `limit` bytes."""
     declared = request.headers.get("content-length", "")
@@ -95,7 +104,11 @@ async def decode(request: Request, decoder: msgspec.json.Decoder[T], limit: int 
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise ProblemError(415, "Send the body as application/json.")
-    raw = await body(request, limit)
+    return decoded(await body(request, limit), decoder)
+
+
+def decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """`raw` as the decoder's type; ProblemError of 400 or 422 as `decode`."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -119,11 +132,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 async def _on_crash(request: Request, error: Exception) -> Response:
-    _LOG.error("unexpected error", exc_info=error)
-    return problem_response(
-        ProblemError(500, "Something went wrong on our side; the request id finds it in the logs."),
-        request.url.path,
-    )
+    return crash_response(error, request.url.path)
 
 
 EXCEPTION_HANDLERS: Final[dict[Any, Any]] = {

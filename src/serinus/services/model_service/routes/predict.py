@@ -6,21 +6,24 @@ A bare ASGI application: routing and request objects would cost more than the pr
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final
 
 import msgspec
 
 from serinus.contracts.api import FieldProblem, Prediction, PredictRequest, PredictResponse
 from serinus.services.chassis import context
-from serinus.services.chassis.http import ProblemError, problem_response
+from serinus.services.chassis.http import (
+    ProblemError,
+    crash_response,
+    decoded,
+    problem_response,
+)
 from serinus.services.chassis.telemetry import Receive, Scope, Send
 from serinus.services.model_service.predictor import MAX_BODY_BYTES, InputError, Predictor
 
 PATH: Final = "/v1/predict"
 _DECODER: Final = msgspec.json.Decoder(PredictRequest)
 _ENCODER: Final = msgspec.json.Encoder()
-_LOG = logging.getLogger("serinus.http")
 
 
 class Predict:
@@ -40,12 +43,8 @@ class Predict:
         except ProblemError as error:
             await problem_response(error, PATH)(scope, receive, send)
             return
-        except Exception:
-            _LOG.exception("unexpected error")
-            problem = ProblemError(
-                500, "Something went wrong on our side; the request id finds it in the logs."
-            )
-            await problem_response(problem, PATH)(scope, receive, send)
+        except Exception as error:
+            await crash_response(error, PATH)(scope, receive, send)
             return
         headers = [
             (b"content-type", b"application/json"),
@@ -56,7 +55,7 @@ class Predict:
 
     async def _answer(self, scope: Scope, receive: Receive) -> bytes:
         _check_headers(scope["headers"])
-        body = decode(await read(receive))
+        body = decoded(await read(receive), _DECODER)
         if body.text is not None and body.texts is None:
             texts, single = [body.text], True
         elif body.texts is not None and body.text is None:
@@ -116,15 +115,3 @@ async def read(receive: Receive) -> bytes:
 
 def _too_large() -> ProblemError:
     return ProblemError(413, f"The body may have at most {MAX_BODY_BYTES} bytes.")
-
-
-def decode(raw: bytes) -> PredictRequest:
-    """The request in `raw`; ProblemError: 400 for what is not JSON, 422 for another shape."""
-    try:
-        return _DECODER.decode(raw)
-    except msgspec.ValidationError as error:
-        detail, _, path = str(error).partition(" - at ")
-        name = path.strip("`").removeprefix("$").removeprefix(".")
-        raise ProblemError(422, detail, errors=[FieldProblem(name, detail)]) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ProblemError(400, f"The body is not valid JSON: {error}") from error
