@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 import yaml
@@ -96,10 +97,23 @@ async def restarted(release: Release, app: str) -> None:
         await spawn(*kubectl, "rollout", "status", f"deployment/{app}-{track}", "--timeout=180s")
 
 
+def starts(release: Release, app: str) -> list[int]:
+    """Seconds from each container's start until its pod was ready."""
+    found = []
+    for pod in release.get("pods", "-l", f"app={app}")["items"]:
+        ready = next(c for c in pod["status"]["conditions"] if c["type"] == "Ready")
+        running = pod["status"]["containerStatuses"][0]["state"].get("running")
+        if ready["status"] == "True" and running:
+            began = datetime.fromisoformat(running["startedAt"])
+            found.append((datetime.fromisoformat(ready["lastTransitionTime"]) - began).seconds)
+    return sorted(found)
+
+
 @pytest.mark.parametrize("app", APPS)
 async def test_a_rolling_restart_fails_no_request(release: Release, app: str) -> None:
     async with under_load(release, f"rolling restart of {app}") as load:
         await restarted(release, app)
+    print(f"from start to ready: {starts(release, app)} s (clocks of whole seconds)")
     assert load.failed == {}
 
 
