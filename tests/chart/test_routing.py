@@ -244,3 +244,10 @@ def test_the_gateway_s_selector_and_hosts_are_values() -> None:
     assert spec["selector"] == {"app": "edge", "tier": "public"}
     assert spec["servers"][0]["hosts"] == ["reviews.example.org", "api.reviews.example.org"]
     assert one(index, "EnvoyFilter", "serinus-demo-rate-limit").namespace == "edge"
+
+
+def test_without_the_redirect_nothing_is_served_over_plain_http() -> None:
+    """A Secure cookie would be lost there, and each page drawn anew."""
+    tls = {"enabled": True, "credentialName": "reviews-example-org", "redirect": False}
+    (server,) = one(render({"gateway": {"tls": tls}}), "Gateway", "gateway").spec["servers"]
+    assert server["port"]["protocol"] == "HTTPS"
