@@ -165,11 +165,13 @@ async def test_the_canarys_failure_is_mailed(release: Release, post: Release) ->
         while True:
             client = Client(address(), release.host, None)
             client.cookies["app-version"] = "canary"
-            _, html, _ = await client.request("GET", "/", "page")
-            form = read(html).form("/reviews")
-            written = {**form.fields, "text": "Warm bread, kind staff."}
-            await client.request("POST", form.action, "review", written)
-            await client.close()
+            try:
+                _, html, _ = await client.request("GET", "/", "page")
+                form = read(html).form("/reviews")
+                written = {**form.fields, "text": "Warm bread, kind staff."}
+                await client.request("POST", form.action, "review", written)
+            finally:
+                await client.close()
 
     canary = "deployment/model-service-canary"
     replicas = release.kubectl("get", canary, "-o", "jsonpath={.spec.replicas}")

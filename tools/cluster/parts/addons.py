@@ -12,6 +12,10 @@ from parts.programs import module_directory
 from parts.settings import INGRESS_NODE_PORT, KUBECONFIG, MANIFESTS, REGISTRY, STATE
 from parts.shell import kubectl, kubectl_says, wait_for
 
+_STATISTICS = {
+    "inclusionRegexps": [r"cluster\.outbound.*\.upstream_rq_.*", r".*http_local_rate_limit.*"]
+}
+"""Of Envoy's own statistics those that the chart's PodMonitor reads; by default there are none."""
 _SMALL = {"requests": {"cpu": "10m", "memory": "32Mi"}}
 _IMAGES = {"hub": REGISTRY, "tag": "dev"}
 VOLUMES = 64
@@ -92,6 +96,7 @@ def install() -> None:
         "imagePullPolicy": "IfNotPresent",
         "resources": _SMALL,
         "labels": {"istio": "ingressgateway"},
+        "podAnnotations": {"proxy.istio.io/config": json.dumps({"proxyStatsMatcher": _STATISTICS})},
     }
     _helm("istio-ingressgateway", "istio-system", istio / "gateway", gateway)
     _ready("istio-ingressgateway", 120)
