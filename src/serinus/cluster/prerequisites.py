@@ -53,25 +53,31 @@ def check(
     cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
 ) -> None:
     """Raise one `ClusterError` that lists all that is missing for a change from `before`."""
-    found = list(problems(cluster, values, before))
-    if found:
-        raise ClusterError(
-            "the cluster lacks what the chart needs:\n  " + "\n  ".join(map(str, found)),
-            where=str(cluster),
-            remedy="docs/kubernetes.md prepares a cluster from nothing, and has the Roles to apply",
-        )
+    _refuse(
+        cluster,
+        problems(cluster, values, before),
+        "the cluster lacks what the chart needs",
+        "docs/kubernetes.md prepares a cluster from nothing, and has the Roles to apply",
+    )
 
 
 def check_rights(
     cluster: Kubernetes, values: Mapping[str, Any], before: Mapping[str, Any] | None = None
 ) -> None:
     """The same for rights alone: a change of the rollout must not wait for a sick istiod."""
-    found = list(_permissions(cluster, values, before))
+    _refuse(
+        cluster,
+        _permissions(cluster, values, before),
+        "this user may not do what it takes",
+        "docs/kubernetes.md has the Roles to apply",
+    )
+
+
+def _refuse(cluster: Kubernetes, lacking: Iterator[Problem], what: str, remedy: str) -> None:
+    found = list(lacking)
     if found:
         raise ClusterError(
-            "this user may not do what it takes:\n  " + "\n  ".join(map(str, found)),
-            where=str(cluster),
-            remedy="docs/kubernetes.md has the Roles to apply",
+            f"{what}:\n  " + "\n  ".join(map(str, found)), where=str(cluster), remedy=remedy
         )
 
 
