@@ -99,17 +99,32 @@ def _pages(objects: Sequence[Mapping[str, Any]], istio: bool) -> dict[str, Any]:
     pages = _discovery(istio)
     for item in objects:
         pages[f"{_collection(item, False)}/{item['metadata']['name']}"] = item
-        for everywhere in (True, False):
-            empty = {"kind": f"{item['kind']}List", "apiVersion": item["apiVersion"], "items": []}
-            pages.setdefault(_collection(item, everywhere), empty)
         for path in {_collection(item, True), _collection(item, False)}:
-            pages[path]["items"].append(item)
+            empty = {"kind": f"{item['kind']}List", "apiVersion": item["apiVersion"], "items": []}
+            pages.setdefault(path, empty)["items"].append(item)
     return pages
 
 
+def _none_of(path: str, pages: Mapping[str, Any]) -> dict[str, Any] | None:
+    """An empty list, where the path is a known resource's that holds nothing yet."""
+    root, _, resource = path.rpartition("/")
+    version = root.partition("/namespaces/")[0]
+    for known in pages.get(version, {}).get("resources", ()):
+        if known["name"] == resource:
+            group = pages[version]["groupVersion"]
+            return {"kind": f"{known['kind']}List", "apiVersion": group, "items": []}
+    return None
+
+
 @contextmanager
-def api_server(*objects: Mapping[str, Any], istio: bool = True) -> Iterator[str]:
-    """Serve these objects; yields the text of a kubeconfig."""
+def api_server(
+    *objects: Mapping[str, Any], istio: bool = True, lists: bool = True
+) -> Iterator[str]:
+    """Serve these objects; yields the text of a kubeconfig.
+
+    Without `lists` a kind that holds nothing is not found, so that `lookup` finds as little as
+    without a cluster.
+    """
     pages = _pages(objects, istio)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -119,9 +134,10 @@ def api_server(*objects: Mapping[str, Any], istio: bool = True) -> Iterator[str]
 
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
+            page = pages.get(path) or (_none_of(path, pages) if lists else None)
+            status = 200 if page else 404
             missing = {"kind": "Status", "apiVersion": "v1", "reason": "NotFound", "code": 404}
-            status = 200 if path in pages else 404
-            body = json.dumps(pages.get(path, missing | {"status": "Failure"})).encode()
+            body = json.dumps(page or missing | {"status": "Failure"}).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))

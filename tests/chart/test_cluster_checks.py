@@ -24,7 +24,9 @@ def held(kind: str, version: str, name: str, *, namespace: str = NAMESPACE, **re
     return {"apiVersion": version, "kind": kind, "metadata": metadata} | rest
 
 
-def install(*objects: Mapping[str, Any], values: Mapping[str, Any] | None = None) -> Index:
+def install(
+    *objects: Mapping[str, Any], values: Mapping[str, Any] | None = None, lists: bool = True
+) -> Index:
     """What an install into a cluster with these objects would send."""
     options = {
         "namespace": NAMESPACE,
@@ -34,7 +36,7 @@ def install(*objects: Mapping[str, Any], values: Mapping[str, Any] | None = None
         "take_ownership": True,
     }
     with (
-        api_server(*objects) as kubeconfig,
+        api_server(*objects, lists=lists) as kubeconfig,
         helm_python.Config(kubeconfig_content=kubeconfig, namespace=NAMESPACE) as config,
     ):
         # The wrapper's install() lacks both; its low-level call has them.
@@ -62,6 +64,12 @@ def test_keys_are_generated_on_a_cluster() -> None:
     assert text(first, "unit-key") != text(second, "unit-key")
 
 
+def test_keys_are_not_generated_where_the_api_is_only_named() -> None:
+    """As under `helm template --api-versions`: each render would make new ones."""
+    with pytest.raises(helm_python.HelmError, match="no cluster is at hand that would keep"):
+        install(lists=False)
+
+
 def test_kept_keys_come_back_on_every_upgrade() -> None:
     values = {"unit-key": "kept-unit-key-0000001", "session-key": "kept-session-key-0001"}
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
@@ -86,6 +94,66 @@ def test_the_database_keeps_its_password() -> None:
     found = one(install(held("Secret", "v1", "postgresql", data=data)), "Secret", "postgresql")
     assert text(found, "password") == "kept-password-0001"
     assert ":kept-password-0001@" in text(found, "database-url")
+
+
+def test_another_password_than_the_databases_is_refused() -> None:
+    data = {"password": base64.b64encode(b"kept-password-0001").decode()}
+    secret = held("Secret", "v1", "postgresql", data=data)
+    message = refused(secret, values={"store": {"postgresql": {"password": "new-password-000"}}})
+    assert "store.postgresql.password: the database was made with another one" in message
+    assert "kept-password" not in message
+    install(secret, values={"store": {"postgresql": {"password": "kept-password-0001"}}})
+
+
+def test_a_database_whose_password_is_gone_is_refused() -> None:
+    claim = held("PersistentVolumeClaim", "v1", "data-postgresql-0")
+    assert "claim data-postgresql-0 holds a database, and Secret postgresql" in refused(claim)
+    install(claim, values={"store": {"postgresql": {"password": "known-password-01"}}})
+    install(claim, values={"store": {"postgresql": {"existingSecret": "mine"}}})
+
+
+def database(**spec: Any) -> Any:
+    """A StatefulSet as it runs; with no `spec` its claim is one of the user's."""
+    template = {"spec": {"resources": {"requests": {"storage": "2Gi"}}} | spec}
+    claims = {"volumeClaimTemplates": [template]} if spec else {}
+    return held("StatefulSet", "apps/v1", "postgresql", spec={"replicas": 1} | claims)
+
+
+CLAIM = {"accessModes": ["ReadWriteOnce"]}
+
+
+@pytest.mark.parametrize(
+    ("live", "values", "message"),
+    [
+        (CLAIM, {"size": "4Gi"}, "size: the database's claim was made with 2Gi, not 4Gi"),
+        (CLAIM, {"storageClassName": "fast"}, 'made with "the cluster\'s default class"'),
+        (CLAIM, {"storageClassName": "-"}, "storageClassName: the database's claim"),
+        (CLAIM | {"storageClassName": "fast"}, {}, 'the database\'s claim was made with "fast"'),
+        (CLAIM, {"existingClaim": "mine"}, "the database that runs has data-postgresql-0"),
+        ({}, {}, "existingClaim: the database that runs has a claim of yours"),
+    ],
+)
+def test_what_a_stateful_set_keeps_is_refused_before_anything_changes(
+    live: Any, values: Any, message: str
+) -> None:
+    said = refused(database(**live), values={"store": {"postgresql": values}})
+    assert message in said
+    assert "kubectl delete statefulset postgresql --cascade=orphan" in said
+
+
+@pytest.mark.parametrize(
+    ("live", "values"),
+    [
+        (CLAIM, {}),
+        (CLAIM, {"size": "2048Mi"}),
+        (CLAIM, {"size": "2097152Ki"}),
+        (CLAIM | {"storageClassName": "fast"}, {"storageClassName": "fast"}),
+        (CLAIM | {"storageClassName": ""}, {"storageClassName": "-"}),
+        ({}, {"existingClaim": "mine"}),
+    ],
+)
+def test_a_stateful_set_that_stays_as_it_is_is_none_to_refuse(live: Any, values: Any) -> None:
+    install(database(**live), values={"store": {"postgresql": values}})
 
 
 def gateway(host: str, namespace: str, **selector: str) -> Any:

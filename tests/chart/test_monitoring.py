@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from serinus.errors import ChartError
 from serinus.manifests import Index
@@ -250,6 +253,40 @@ def alerts(index: Index) -> dict[str, dict[str, Any]]:
         for rule in group["rules"]
         if "alert" in rule
     }
+
+
+def test_releases_of_one_prometheus_judge_their_own_series_only(tmp_path: Path) -> None:
+    """Two releases, and pods of a namespace that has none, all down: one alert for each release."""
+    down = {"app": "app-service", "track": "stable"}
+    for namespace in ("shop", "bakery"):
+        items = render(namespace=namespace).of("PrometheusRule")
+        groups = [group for item in items for group in item.spec["groups"]]
+        for number, group in enumerate(groups):
+            group["name"] += str(number)
+            for rule in group["rules"]:
+                rule.pop("annotations", None)
+        (tmp_path / f"{namespace}.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    series = [
+        {"series": f'up{{job="app-service", namespace="{name}", app="app-service", track="stable"}}',
+         "values": "0x20"}
+        for name in ("shop", "bakery", "other")
+    ]  # fmt: skip
+    expected = [
+        {"exp_labels": {"severity": "critical", "namespace": name, **down}}
+        for name in ("bakery", "shop")
+    ]
+    test = {
+        "interval": "15s",
+        "input_series": series,
+        "alert_rule_test": [
+            {"eval_time": "3m", "alertname": "ServiceDown", "exp_alerts": expected}
+        ],
+    }
+    written = {"rule_files": ["shop.yaml", "bakery.yaml"], "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(written))
+    command = ["promtool", "test", "rules", str(tmp_path / "test.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_values_change_single_alerts() -> None:

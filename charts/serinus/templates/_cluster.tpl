@@ -36,4 +36,8 @@
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{- if eq (include "serinus.store" .) "postgresql" }}
+{{- include "serinus.postgresqlChecks" . }}
+{{- end }}
 {{- end }}

@@ -46,6 +46,9 @@ def needed(values: Mapping[str, Any], namespace: str) -> list[Right]:
     found += [Right(verb, Resource("", "secrets", namespace)) for verb in ("list", "update")]
     # The chart asks whether the namespace is in ambient mode.
     found.append(Right("get", Resource("", "namespaces", namespace)))
+    if _at(values, "store.postgresql.enabled"):
+        # And whether a database is there already, whose claim the StatefulSet made.
+        found.append(Right("get", Resource("", "persistentvolumeclaims", namespace)))
     found += [
         Right("list", Resource(group, name, namespace))
         for group, name in (
