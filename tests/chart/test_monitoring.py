@@ -258,6 +258,7 @@ def alerts(index: Index) -> dict[str, dict[str, Any]]:
 def test_releases_of_one_prometheus_judge_their_own_series_only(tmp_path: Path) -> None:
     """Two releases, and pods of a namespace that has none, all down: one alert for each release."""
     down = {"app": "app-service", "track": "stable"}
+    up = 'up{{job="app-service", namespace="{}", app="app-service", track="stable"}}'
     for namespace in ("shop", "bakery"):
         items = render(namespace=namespace).of("PrometheusRule")
         groups = [group for item in items for group in item.spec["groups"]]
@@ -266,11 +267,7 @@ def test_releases_of_one_prometheus_judge_their_own_series_only(tmp_path: Path) 
             for rule in group["rules"]:
                 rule.pop("annotations", None)
         (tmp_path / f"{namespace}.yaml").write_text(yaml.safe_dump({"groups": groups}))
-    series = [
-        {"series": f'up{{job="app-service", namespace="{name}", app="app-service", track="stable"}}',
-         "values": "0x20"}
-        for name in ("shop", "bakery", "other")
-    ]  # fmt: skip
+    series = [{"series": up.format(name), "values": "0x20"} for name in ("shop", "bakery", "other")]
     expected = [
         {"exp_labels": {"severity": "critical", "namespace": name, **down}}
         for name in ("bakery", "shop")
