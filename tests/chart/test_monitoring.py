@@ -132,22 +132,27 @@ def test_the_gateway_has_no_track(envoy: Index) -> None:
          "envoy_cluster_name": "outbound|80|stable|app-service|app-frontend/canary"},
         {"__name__": "envoy_http_local_rate_limit_ok",
          "envoy_local_http_ratelimit_prefix": "other-other"},
+        {"__name__": "envoy_other_other_http_local_rate_limit_ok"},
     ],
 )  # fmt: skip
 def test_what_is_not_this_releases_is_dropped(envoy: Index, series: dict[str, str]) -> None:
     assert relabel(metric_rules(envoy), series) is None
 
 
-def test_the_rate_limits_counters_get_one_name(envoy: Index, istio: Index) -> None:
+@pytest.mark.parametrize(
+    "series",
+    [
+        {"__name__": "envoy_http_local_rate_limit_rate_limited",
+         "envoy_local_http_ratelimit_prefix": f"serinus-{NAMESPACE}"},
+        {"__name__": f"envoy_serinus_{NAMESPACE}_http_local_rate_limit_rate_limited"},
+    ],
+    ids=["Envoy", "Istio"],
+)  # fmt: skip
+def test_the_rate_limits_counters_get_one_name(
+    envoy: Index, istio: Index, series: dict[str, str]
+) -> None:
     for index in (envoy, istio):
-        made = relabel(
-            metric_rules(index),
-            {
-                "__name__": "envoy_http_local_rate_limit_rate_limited",
-                "envoy_local_http_ratelimit_prefix": f"serinus-{NAMESPACE}",
-                "namespace": "istio-system",
-            },
-        )
+        made = relabel(metric_rules(index), {**series, "namespace": "istio-system"})
         assert made == {
             "__name__": "serinus_gateway_rate_limit_total",
             "outcome": "rate_limited",

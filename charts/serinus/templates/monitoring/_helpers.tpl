@@ -11,7 +11,11 @@ mesh-gateway:
 {{/* Metric relabelings that leave Istio's standard metrics of this release, whichever proxy exports
      them, in this release's namespace. */}}
 {{- define "serinus.meshRelabelings" -}}
-{{- if eq .Values.monitoring.meshMetrics "envoy" -}}
+# Istio's proxies leave the filter's prefix in the name; Envoy by itself makes a label of it.
+{{- $named := printf "envoy_%s_http_local_rate_limit_(ok|rate_limited)" (include "serinus.outside" . | replace "-" "_" | replace "." "_") }}
+- {sourceLabels: [__name__], targetLabel: envoy_local_http_ratelimit_prefix, regex: {{ $named }}, replacement: {{ include "serinus.outside" . }}}
+- {sourceLabels: [__name__], targetLabel: __name__, regex: {{ $named }}, replacement: envoy_http_local_rate_limit_$1}
+{{- if eq .Values.monitoring.meshMetrics "envoy" }}
 - {sourceLabels: [__name__], action: keep, regex: "envoy_cluster_upstream_rq(_time_(bucket|sum|count))?|envoy_http_local_rate_limit_(ok|rate_limited)"}
 # A proxy's statistics of a cluster, as outbound|PORT|SUBSET|HOST, where one proxy serves all with
 # |SOURCE[/TRACK] behind it. The draw's subset is the track.
@@ -31,7 +35,7 @@ mesh-gateway:
 - {sourceLabels: [__name__], targetLabel: destination_service_namespace, regex: envoy_cluster_.*, replacement: {{ .Release.Namespace }}}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_cluster_upstream_rq, replacement: istio_requests_total}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_cluster_upstream_rq_time_(bucket|sum|count), replacement: istio_request_duration_milliseconds_$1}
-{{- else -}}
+{{- else }}
 - {sourceLabels: [__name__], action: keep, regex: "istio_requests_total|istio_request_duration_milliseconds_(bucket|sum|count)|istio_agent_cert_expiry_seconds|envoy_http_local_rate_limit_(ok|rate_limited)"}
 - {sourceLabels: [__name__, reporter, destination_service_namespace], separator: "|", action: keep, regex: {{ printf "(istio_agent|envoy_).*|istio_request.*\\|source\\|%s" .Release.Namespace | squote }}}
 {{- end }}
