@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from serinus.clients import kubeconfig
+from serinus.clients import kubeconfig, stderr
 from serinus.clients.helm import chart_error
 from serinus.clients.values import Values
 from serinus.errors import ChartError, ClusterError
@@ -130,7 +130,7 @@ class Releases:
         from helm_python import _native
 
         try:
-            with self._talking() as config:
+            with self._talking() as config, stderr.readable():
                 payload = _native.call_string(
                     verb,
                     config._raw(),
