@@ -13,7 +13,7 @@ from helm_python import _native
 
 from serinus.manifests import Index, Object
 from tests.chart.api_server import api_server
-from tests.chart.support import CHART, NAMESPACE, one
+from tests.chart.support import APPS, CHART, NAMESPACE, one
 
 NETWORKING = "networking.istio.io/v1"
 
@@ -176,7 +176,37 @@ def test_other_hosts_gateways_and_our_own_are_no_conflict() -> None:
         gateway("app-frontend.k8s.local", NAMESPACE),
         gateway("elsewhere.k8s.local", "other"),
         gateway("app-frontend.k8s.local", "third", istio="another-gateway"),
+        gateway("app-frontend.k8s.local", "third", istio="another-gateway", tier="edge"),
+        gateway("*", "istio-system"),
     )
+
+
+@pytest.mark.parametrize(
+    "selector", [{"app": "istio-ingressgateway"}, {"istio": "ingressgateway", "tier": "edge"}]
+)
+def test_a_gateway_that_may_select_the_same_pods_is_a_conflict(selector: dict[str, str]) -> None:
+    message = refused(gateway("app-frontend.k8s.local", "other", **selector))
+    assert "is served by Gateway gateway of namespace other already" in message
+
+
+def owned(item: Any, release: str) -> Any:
+    """An object of another release, as Helm marks it."""
+    item["metadata"]["annotations"] = {"meta.helm.sh/release-name": release}
+    return item
+
+
+def test_a_host_of_another_release_in_this_namespace_is_refused() -> None:
+    mine, theirs = (owned(gateway("app-frontend.k8s.local", NAMESPACE), name) for name in "ab")
+    mine["metadata"]["annotations"]["meta.helm.sh/release-name"] = "serinus"
+    install(mine)
+    assert f"of namespace {NAMESPACE} already" in refused(theirs)
+
+
+def test_a_second_release_in_the_namespace_is_refused() -> None:
+    message = refused(owned(routes(1), "reviews"))
+    assert f"namespace {NAMESPACE} holds release reviews already" in message
+    assert "Install this one into a namespace of its own" in message
+    install(owned(routes(1), "serinus"), *canaries(*APPS))
 
 
 def test_the_check_of_hosts_can_be_left_out() -> None:

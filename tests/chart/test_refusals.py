@@ -32,6 +32,16 @@ CHECKED = [
         "rollout.canary.enabled=true",
     ),
     (
+        path("traffic.timeout", "1m"),
+        "traffic.timeout: a request may take 1m, but a pod that stops waits for 25s only",
+        "pods.shutdownSeconds",
+    ),
+    (
+        path("traffic.timeout", "25001ms"),
+        "traffic.timeout: a request may take 25001ms",
+        "pods.shutdownSeconds",
+    ),
+    (
         path(f"{CANARY}.env", {"MODEL_SERVICE_URL": "http://elsewhere"}),
         f"{CANARY}.env.MODEL_SERVICE_URL: the chart sets this variable itself",
         "Remove it",

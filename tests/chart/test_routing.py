@@ -212,13 +212,26 @@ def test_the_api_is_not_at_the_gateway_unless_exposed() -> None:
     index = scenario("default-cluster")
     assert index.get("VirtualService", API) is None
     (server,) = one(index, "Gateway", "gateway").spec["servers"]
-    assert server["hosts"] == ["app-frontend.k8s.local"]
+    assert server["hosts"] == ["./app-frontend.k8s.local"]
 
 
 def test_model_service_keeps_a_visitor_at_one_pod() -> None:
     index = scenario("default-cluster")
     policy = one(index, "DestinationRule", "model-service").spec["trafficPolicy"]
-    assert policy["loadBalancer"] == {"consistentHash": {"httpHeaderName": "x-user"}}
+    assert policy["loadBalancer"]["consistentHash"] == {"httpHeaderName": "x-user"}
+
+
+def test_a_retry_goes_to_another_pod() -> None:
+    """A hash would choose the same dead one."""
+    for item in scenario("default-cluster").of("VirtualService"):
+        for entry in item.spec["http"]:
+            assert entry["retries"]["retryIgnorePreviousHosts"] is True
+
+
+def test_outlier_detection_keeps_no_request_in_one_zone() -> None:
+    for item in scenario("default-cluster").of("DestinationRule"):
+        balancer = item.spec["trafficPolicy"]["loadBalancer"]
+        assert balancer["localityLbSetting"] == {"enabled": False}
 
 
 def test_outlier_detection_never_empties_a_track_of_one_pod() -> None:
@@ -233,16 +246,17 @@ def test_tls_redirects_and_tells_browsers_to_stay() -> None:
     assert plain["tls"] == {"httpsRedirect": True}
     assert secure["port"] == {"number": 443, "name": "https", "protocol": "HTTPS"}
     assert secure["tls"]["credentialName"] == "reviews-example-org"
-    for entry in rules(index, PAGES):
-        header = entry["headers"]["response"]["set"]["strict-transport-security"]
-        assert header == "max-age=31536000"
+    for name in (PAGES, "grafana-gateway"):
+        for entry in rules(index, name):
+            header = entry["headers"]["response"]["set"]["strict-transport-security"]
+            assert header == "max-age=31536000"
 
 
 def test_the_gateway_s_selector_and_hosts_are_values() -> None:
     index = scenario("two-hosts")
     spec = one(index, "Gateway", "gateway").spec
     assert spec["selector"] == {"app": "edge", "tier": "public"}
-    assert spec["servers"][0]["hosts"] == ["reviews.example.org", "api.reviews.example.org"]
+    assert spec["servers"][0]["hosts"] == ["./reviews.example.org", "./api.reviews.example.org"]
     assert one(index, "EnvoyFilter", "serinus-demo-rate-limit").namespace == "edge"
 
 

@@ -9,8 +9,8 @@
 {{- $hosts := include "serinus.hosts" . | fromJsonArray }}
 {{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
 {{- range (lookup "networking.istio.io/v1" "Gateway" "" "").items | default list }}
+{{- if and (include "serinus.samePods" (dict "root" $ "gateway" .)) (not (include "serinus.ours" (dict "root" $ "object" .))) }}
 {{- $other := . }}
-{{- if and (ne .metadata.namespace $.Release.Namespace) (eq (toJson .spec.selector) (include "serinus.gatewaySelector" $)) }}
 {{- range .spec.servers }}
 {{- range .hosts }}
 {{- $host := last (splitList "/" .) }}
@@ -24,6 +24,9 @@
 {{- end }}
 
 {{- $live := lookup "networking.istio.io/v1" "VirtualService" .Release.Namespace "app-frontend-gateway" | default dict }}
+{{- if and $live (not (include "serinus.ours" (dict "root" . "object" $live))) }}
+{{- fail (printf "namespace %s holds release %s already, and both would own the same objects.\nInstall this one into a namespace of its own, or upgrade %s." .Release.Namespace (include "serinus.owner" $live) (include "serinus.owner" $live)) }}
+{{- end }}
 {{- $epoch := dig "metadata" "annotations" "serinus/epoch" "0" $live | int }}
 {{- if gt $epoch (int .Values.rollout.epoch) }}
 {{- fail (printf "rollout.epoch: %d is below %d, the one in force; visitors drawn long ago would count as drawn again.\nSet rollout.epoch to %d or more." (int .Values.rollout.epoch) $epoch $epoch) }}
@@ -40,4 +43,24 @@
 {{- if eq (include "serinus.store" .) "postgresql" }}
 {{- include "serinus.postgresqlChecks" . }}
 {{- end }}
+{{- end }}
+
+{{/* Name of the Helm release that an object of the cluster belongs to. */}}
+{{- define "serinus.owner" -}}
+{{ dig "annotations" "meta.helm.sh/release-name" "" .metadata }}
+{{- end }}
+
+{{/* Whether it is this one, or none that would tell. Takes dict "root" $ "object" OBJECT. */}}
+{{- define "serinus.ours" -}}
+{{- if and (eq .object.metadata.namespace .root.Release.Namespace) (has (include "serinus.owner" .object) (list "" .root.Release.Name)) }}true{{ end }}
+{{- end }}
+
+{{/* Whether a Gateway of the cluster may select the pods that this release's does: no label that both
+     name has different values. Takes dict "root" $ "gateway" OBJECT. */}}
+{{- define "serinus.samePods" -}}
+{{- $same := "true" }}
+{{- range $key, $value := include "serinus.gatewaySelector" .root | fromJson }}
+{{- if ne (dig $key $value ($.gateway.spec.selector | default dict)) $value }}{{ $same = "" }}{{ end }}
+{{- end }}
+{{- $same }}
 {{- end }}

@@ -166,6 +166,12 @@ storageClassName: {{ .storageClassName }}
 {{- toJson $hosts }}
 {{- end }}
 
+{{/* A duration such as 1500ms as a number of seconds. */}}
+{{- define "serinus.seconds" -}}
+{{- $units := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
+{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[a-z]+$" .)) }}
+{{- end }}
+
 {{/* Labels of the ingress gateway's pods, as JSON. A default in values.yaml would stay beside what a
      user sets, since Helm merges mappings. */}}
 {{- define "serinus.gatewaySelector" -}}

@@ -6,9 +6,12 @@ Enters: a cluster and the whole values. Leaves: problems, each with its remedy, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+from lightkube.resources.apps_v1 import Deployment, StatefulSet
 
 from serinus.clients.kubernetes import Kubernetes
 from serinus.cluster import rights
@@ -16,6 +19,8 @@ from serinus.errors import ClusterError
 
 OLDEST: Final = (1, 30)
 """The API server's oldest version; Chart.yaml says the same."""
+OLDEST_ISTIO: Final = (1, 26)
+"""The first whose Envoy (1.34) keeps a bucket of the rate limit for each address."""
 _DEFAULT_CLASS: Final = "storageclass.kubernetes.io/is-default-class"
 
 _ISTIO: Final = (
@@ -122,7 +127,8 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
     if missing:
         yield Problem(
             f"Istio's kinds {', '.join(missing)}",
-            "install Istio 1.24 or newer with sidecars: istioctl install --set profile=default",
+            f"install Istio {OLDEST_ISTIO[0]}.{OLDEST_ISTIO[1]} or newer with sidecars: "
+            "istioctl install --set profile=default",
         )
         return
     namespace = values["policy"]["istioNamespace"]
@@ -130,12 +136,26 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
     if not all(cluster.allowed("list", "apps", kind, namespace) for kind in kinds):
         return  # Its health is for others to see; a broken one shows in pods that never start.
     running = cluster.workloads({"app": "istiod"}, namespace)
-    if not any(item.status and getattr(item.status, "readyReplicas", 0) for item in running):
+    ready = [item for item in running if getattr(item.status, "readyReplicas", 0)]
+    if not ready:
         yield Problem(
             f"a ready istiod in namespace {namespace}",
             f"kubectl -n {namespace} get pods -l app=istiod tells why; "
             "policy.istioNamespace names another namespace",
         )
+    if (version := istio_version(ready)) and version < OLDEST_ISTIO:
+        yield Problem(
+            f"Istio {OLDEST_ISTIO[0]}.{OLDEST_ISTIO[1]} or newer; {version[0]}.{version[1]} runs",
+            "upgrade Istio; an older proxy counts all addresses of the rate limit together",
+        )
+
+
+def istio_version(running: Iterable[Deployment | StatefulSet]) -> tuple[int, int] | None:
+    """The newest that these istiods' images name; None where a tag is of the user's own making."""
+    pods = [item.spec.template.spec for item in running if item.spec]
+    images = [container.image or "" for pod in pods if pod for container in pod.containers]
+    found = [re.search(r":v?(\d+)\.(\d+)(?:[.-][^/]*)?$", image) for image in images]
+    return max(((int(one[1]), int(one[2])) for one in found if one), default=None)
 
 
 def _monitoring(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -81,6 +81,25 @@ def test_an_istiod_that_is_not_ready_is_told(prepared, cluster, values):
     assert "a ready istiod in namespace istio-system" in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("docker.io/istio/pilot:1.25.4", True),
+        ("gcr.io/istio-release/pilot:1.24.0-distroless", True),
+        ("registry:5000/pilot:1.26.0", False),
+        ("docker.io/istio/pilot:1.30.1-distroless", False),
+        ("registry:5000/pilot:dev", False),
+        ("registry:1.2/pilot", False),
+    ],
+)
+def test_an_istio_that_is_too_old_is_told(prepared, cluster, values, image, told):
+    path = "/apis/apps/v1/namespaces/istio-system/deployments"
+    pod = {"spec": {"containers": [{"name": "discovery", "image": image}]}}
+    prepared.answers[path]["items"][0]["spec"]["template"] = pod
+    said = [str(problem) for problem in prerequisites.problems(cluster, values)]
+    assert [line.startswith("Istio 1.26 or newer; 1.2") for line in said] == [True] * told
+
+
 def test_what_is_switched_off_is_not_asked_for(prepared, cluster, values):
     prepared.answers.pop("/apis/monitoring.coreos.com/v1")
     prepared.answers.pop("/apis/storage.k8s.io/v1/storageclasses")

@@ -25,6 +25,8 @@ retries:
   attempts: {{ int .retries.attempts }}
   backoff: {{ .retries.backoff }}
   retryOn: connect-failure,refused-stream,reset-before-request{{ if $.get }},reset{{ end }}
+  # A hash would lead to the same dead pod again.
+  retryIgnorePreviousHosts: true
 {{- end }}
 {{- end }}
 
@@ -59,8 +61,13 @@ request:
   {{- with .set }}
   set: {{ toJson . }}
   {{- end }}
-{{- with .root.Values.gateway.tls }}
-{{- if and .enabled .hstsSeconds }}
+{{ include "serinus.hsts" .root }}
+{{- end }}
+
+{{/* What tells browsers to use HTTPS only, as `headers` of a route; nothing without HTTPS. */}}
+{{- define "serinus.hsts" -}}
+{{- with .Values.gateway.tls }}
+{{- if and .enabled .hstsSeconds -}}
 response:
   set: {strict-transport-security: max-age={{ int .hstsSeconds }}}
 {{- end }}

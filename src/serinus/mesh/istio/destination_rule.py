@@ -91,6 +91,7 @@ def _load_balancer(fields: Fields | None) -> LoadBalancer | None:
         simple = fields.text("simple")
         if simple not in _SIMPLE:
             raise fields.error(f"{simple} is not covered", "simple")
+        fields.raw("localityLbSetting")  # One machine is one locality.
         block = fields.block("consistentHash")
         if block is None:
             return LoadBalancer(_SIMPLE[simple])
