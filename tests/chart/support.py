@@ -67,12 +67,13 @@ def rules(index: Index, name: str) -> list[Mapping[str, Any]]:
     return list(one(index, "VirtualService", name).spec["http"])
 
 
-def hooks() -> Index:
+def hooks(*layers: Mapping[str, Any]) -> Index:
     """The Helm tests, which an install leaves out of its manifest."""
     import helm_python
 
     with helm_python.Chart.load(CHART) as chart:
-        texts = chart.render(dict(GIVEN), name="serinus", namespace=NAMESPACE)
+        merged = dict(values.merge(GIVEN, *layers))
+        texts = chart.render(merged, name="serinus", namespace=NAMESPACE)
     return Index.parse(
         "\n---\n".join(text for path, text in texts.items() if "/templates/tests/" in path)
     )

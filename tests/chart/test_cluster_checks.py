@@ -178,6 +178,7 @@ def test_other_hosts_gateways_and_our_own_are_no_conflict() -> None:
         gateway("app-frontend.k8s.local", "third", istio="another-gateway"),
         gateway("app-frontend.k8s.local", "third", istio="another-gateway", tier="edge"),
         gateway("*", "istio-system"),
+        gateway("*.k8s.local", "istio-system"),
     )
 
 
@@ -203,7 +204,8 @@ def test_a_host_of_another_release_in_this_namespace_is_refused() -> None:
 
 
 def test_a_second_release_in_the_namespace_is_refused() -> None:
-    message = refused(owned(routes(1), "reviews"))
+    theirs = owned(gateway("app-frontend.k8s.local", NAMESPACE), "reviews")
+    message = refused(owned(routes(1), "reviews"), theirs)
     assert f"namespace {NAMESPACE} holds release reviews already" in message
     assert "Install this one into a namespace of its own" in message
     install(owned(routes(1), "serinus"), *canaries(*APPS))

@@ -93,6 +93,9 @@ def test_two_releases_in_two_namespaces_share_no_object() -> None:
     assert first & second == set()
 
 
+WHOLE_RELEASE = {"app.kubernetes.io/part-of": "serinus", "app.kubernetes.io/instance": "serinus"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_selectors_take_pods_and_only_those_of_their_application(name: str) -> None:
     index = scenario(name)
@@ -102,6 +105,9 @@ def test_selectors_take_pods_and_only_those_of_their_application(name: str) -> N
         if item.kind not in SELECTING or not selector:
             continue
         selector = selector.get("matchLabels", selector)
+        if "app" not in selector:
+            assert selector == WHOLE_RELEASE, str(item)
+            continue
         taken = [labels for labels in pods if selected(selector, labels)]
         assert taken, str(item)
         assert {labels["app"] for labels in taken} == {selector["app"]}, str(item)

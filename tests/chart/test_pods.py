@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -169,9 +170,11 @@ def test_each_track_is_spread_over_nodes_and_disrupted_one_pod_at_a_time() -> No
     assert len(index.of("PodDisruptionBudget")) == 6
     for budget in index.of("PodDisruptionBudget"):
         assert budget.spec["maxUnavailable"] == 1
-    spread = deployment()["template"]["spec"]["topologySpreadConstraints"][0]
-    assert spread["topologyKey"] == "kubernetes.io/hostname"
-    assert spread["labelSelector"]["matchLabels"] == {"app": "app-service", "version": "stable"}
+    spread = deployment()["template"]["spec"]["topologySpreadConstraints"]
+    keys = [one["topologyKey"] for one in spread]
+    assert keys == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    for entry in spread:
+        assert entry["labelSelector"]["matchLabels"] == {"app": "app-service", "version": "stable"}
 
 
 def test_autoscaling_leaves_the_number_of_pods_to_the_autoscaler() -> None:
@@ -192,8 +195,33 @@ def test_common_settings_of_pods_reach_every_deployment() -> None:
         template = item.spec["template"]
         assert template["metadata"]["labels"]["istio.io/rev"] == "canary"
         assert template["metadata"]["annotations"]["example.org/team"] == "reviews"
-        assert template["spec"]["nodeSelector"] == {"disk": "fast"}
-        assert template["spec"]["priorityClassName"] == "high"
+
+
+SCHEDULING = {
+    "nodeSelector": {"disk": "fast"},
+    "tolerations": [{"key": "reviews", "operator": "Exists"}],
+    "priorityClassName": "high",
+}
+
+
+def test_every_pod_runs_where_pods_may_run() -> None:
+    given = {"pods": SCHEDULING, "image": {"pullSecrets": ["registry-login"]}}
+    owners = [
+        *pod_specs(render(given)),
+        *pod_specs(hooks(given)),
+    ]
+    assert {owner.kind for owner, _, _ in owners} == {"Deployment", "StatefulSet", "Pod"}
+    for owner, spec, _ in owners:
+        assert {key: spec.get(key) for key in SCHEDULING} == SCHEDULING, str(owner)
+        assert spec["imagePullSecrets"] == [{"name": "registry-login"}], str(owner)
+
+
+def test_a_sidecars_settings_are_laid_over_the_charts() -> None:
+    index = render({"pods": {"proxyConfig": {"concurrency": 2, "terminationDrainDuration": "9s"}}})
+    template = one(index, "Deployment", "app-service-stable").spec["template"]
+    assert json.loads(template["metadata"]["annotations"]["proxy.istio.io/config"]) == {
+        "concurrency": 2, "holdApplicationUntilProxyStarts": True, "terminationDrainDuration": "9s",
+    }  # fmt: skip
 
 
 def test_images_are_registry_repository_and_tag() -> None:

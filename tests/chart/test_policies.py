@@ -32,9 +32,11 @@ HELM_TEST = End(
 STRANGER = End("elsewhere", {"app": "app-frontend"})
 NEIGHBOUR = End(NAMESPACE, {"app": "curl"})
 INTERNET = End(address="203.0.113.9")
+NODE_DNS = End(address="169.254.20.10")
 ENDS = {
     "gateway": GATEWAY, "istiod": ISTIOD, "dns": DNS, "prometheus": PROMETHEUS, "mail": MAIL,
     "helm-test": HELM_TEST, "stranger": STRANGER, "neighbour": NEIGHBOUR, "internet": INTERNET,
+    "dns of the node": NODE_DNS,
 }  # fmt: skip
 
 FLOWS = [
@@ -45,6 +47,8 @@ FLOWS = [
     ("app-service", "postgresql", 5432, True),
     *((app, "istiod", 15012, True) for app in (*APPS, "postgresql")),
     *((app, "dns", 53, True) for app in (*APPS, "postgresql", "helm-test")),
+    *((app, "dns of the node", 53, True) for app in (*APPS, "postgresql", "helm-test")),
+    *((app, "dns of the node", 80, False) for app in (*APPS, "postgresql", "helm-test")),
     *(("prometheus", app, 9090, True) for app in APPS),
     *(("prometheus", app, port, True) for app in (*APPS, "postgresql") for port in (15020, 15090)),
     *(("stranger", app, port, False) for app in (*APPS, "postgresql") for port in (15020, 15090)),
@@ -85,6 +89,15 @@ def test_names_are_asked_for_over_udp_too() -> None:
     assert not connects(index, pod("app-service", index), INTERNET, 53, "UDP")
 
 
+def test_a_dns_elsewhere_is_asked_where_it_listens() -> None:
+    index = render({"policy": {"dnsPorts": [5353], "dnsCIDRs": ["10.0.0.2/32"]}})
+    start = pod("app-service", index)
+    assert connects(index, start, DNS, 5353, "UDP")
+    assert connects(index, start, End(address="10.0.0.2"), 5353)
+    assert not connects(index, start, DNS, 53, "UDP")
+    assert not connects(index, start, NODE_DNS, 5353)
+
+
 def test_an_exposed_api_is_reached_from_the_gateway() -> None:
     index = scenario("api-exposed")
     assert connects(index, GATEWAY, pod("app-service", index), 8080)
@@ -101,6 +114,16 @@ def test_an_external_database_and_registry_are_reached_where_they_may_lie() -> N
     assert connects(index, pod("model-service", index), inside, 8081)
     assert not connects(index, pod("model-service", index), inside, 6432)
     assert index.get("NetworkPolicy", "postgresql") is None
+
+
+def test_an_external_database_may_be_a_pod_and_have_an_address_of_ipv6() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "databases"}}}
+    store = {"postgresql": {"enabled": False}, "databaseUrl": {"existingSecret": "mine"}}
+    index = render({"store": store, "policy": {"externalPeers": [peer]}})
+    for end in (End("databases", {"app": "any"}), End(address="2001:db8::1"), INTERNET):
+        assert connects(index, pod("app-service", index), end, 5432)
+        assert not connects(index, pod("app-frontend", index), end, 5432)
+    assert not connects(index, pod("app-service", index), End("elsewhere"), 5432)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +181,19 @@ def test_an_exposed_api_admits_the_gateway_and_still_the_frontend() -> None:
     assert not authorized(index, labels, 8080, INGRESS)
 
 
-def test_what_no_policy_names_is_denied() -> None:
-    assert not authorized(scenario("default-cluster"), {"app": "anything"}, 80, INGRESS)
+def test_what_no_policy_names_is_denied_to_the_releases_pods_alone() -> None:
+    index = scenario("default-cluster")
+    new = {"app": "new", "app.kubernetes.io/part-of": "serinus"}
+    assert not authorized(index, new | {"app.kubernetes.io/instance": "serinus"}, 80, INGRESS)
+    assert authorized(index, new | {"app.kubernetes.io/instance": "another"}, 80, INGRESS)
+    assert authorized(index, {"app": "anything"}, 80)
 
 
 def test_mutual_tls_is_strict_but_for_the_metrics_port() -> None:
     index = scenario("default-cluster")
-    assert one(index, "PeerAuthentication", "default").spec == {"mtls": {"mode": "STRICT"}}
+    assert one(index, "PeerAuthentication", "postgresql").spec["mtls"] == {"mode": "STRICT"}
+    for item in index.of("PeerAuthentication"):
+        assert item.spec["selector"]["matchLabels"], "the rest of the namespace is not the chart's"
     for app in APPS:
         spec = one(index, "PeerAuthentication", f"{app}-metrics").spec
         assert spec["mtls"]["mode"] == "STRICT"

@@ -31,6 +31,19 @@ CHECKED = [
         "rollout.canary.routed: visitors would be sent to a canary that does not run",
         "rollout.canary.enabled=true",
     ),
+    *(
+        (
+            {"pods": {"labels": {key: "x"}}},
+            f"pods.labels.{key}: the chart sets this label itself",
+            "Remove it",
+        )
+        for key in ("app", "version", "sidecar.istio.io/inject", "app.kubernetes.io/instance")
+    ),
+    (
+        {"pods": {"annotations": {"proxy.istio.io/config": "{}"}}},
+        "pods.annotations.proxy.istio.io/config: the chart sets this annotation itself",
+        "pods.proxyConfig",
+    ),
     (
         path("traffic.timeout", "1m"),
         "traffic.timeout: a request may take 1m, but a pod that stops waits for 25s only",
@@ -66,6 +79,18 @@ CHECKED = [
             }
         },
         "workloads.app-service.resources.requests.cpu: autoscaling aims at a percentage of it",
+        "autoscaling.enabled=false",
+    ),
+    (
+        {
+            "workloads": {
+                "app-service": {
+                    "autoscaling": {"enabled": True},
+                    "tracks": {"canary": {"resources": {"limits": {"memory": "1Gi"}}}},
+                }
+            }
+        },
+        "workloads.app-service.tracks.canary.resources.requests.cpu: autoscaling aims",
         "autoscaling.enabled=false",
     ),
     (

@@ -86,7 +86,8 @@ def rendered(namespace: str, table: Table) -> Echo:
         "gateway": {"rateLimit": {"enabled": False}},
         "monitoring": {"enabled": False},
         "workloads": {app: {"replicas": 1, "resources": SMALL} for app in APPS},
-        "pods": {"preStopSeconds": 1, "shutdownSeconds": 1},
+        "pods": {"preStopSeconds": 1, "shutdownSeconds": 5},
+        "traffic": {"timeout": "5s"},
         # Named and never made: no container is left that would read them.
         "secrets": {"existingSecret": "none"},
         "store": {"postgresql": {"enabled": False}, "databaseUrl": {"existingSecret": "none"}},

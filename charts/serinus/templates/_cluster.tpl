@@ -5,12 +5,18 @@
 {{- fail (printf "namespace %s is in Istio's ambient mode, which knows no source labels, so a visitor could not stay on one track.\nRemove the label istio.io/dataplane-mode and use sidecars." .Release.Namespace) }}
 {{- end }}
 
+{{- $live := lookup "networking.istio.io/v1" "VirtualService" .Release.Namespace "app-frontend-gateway" | default dict }}
+{{- if and $live (not (include "serinus.ours" (dict "root" . "object" $live))) }}
+{{- fail (printf "namespace %s holds release %s already, and both would own the same objects.\nInstall this one into a namespace of its own, or upgrade %s." .Release.Namespace (include "serinus.owner" $live) (include "serinus.owner" $live)) }}
+{{- end }}
+
 {{- if .Values.gateway.checkHosts }}
 {{- $hosts := include "serinus.hosts" . | fromJsonArray }}
 {{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
 {{- range (lookup "networking.istio.io/v1" "Gateway" "" "").items | default list }}
 {{- if and (include "serinus.samePods" (dict "root" $ "gateway" .)) (not (include "serinus.ours" (dict "root" $ "object" .))) }}
 {{- $other := . }}
+{{- /* A wildcard is no conflict: the proxy prefers the host in full. */}}
 {{- range .spec.servers }}
 {{- range .hosts }}
 {{- $host := last (splitList "/" .) }}
@@ -23,10 +29,6 @@
 {{- end }}
 {{- end }}
 
-{{- $live := lookup "networking.istio.io/v1" "VirtualService" .Release.Namespace "app-frontend-gateway" | default dict }}
-{{- if and $live (not (include "serinus.ours" (dict "root" . "object" $live))) }}
-{{- fail (printf "namespace %s holds release %s already, and both would own the same objects.\nInstall this one into a namespace of its own, or upgrade %s." .Release.Namespace (include "serinus.owner" $live) (include "serinus.owner" $live)) }}
-{{- end }}
 {{- $epoch := dig "metadata" "annotations" "serinus/epoch" "0" $live | int }}
 {{- if gt $epoch (int .Values.rollout.epoch) }}
 {{- fail (printf "rollout.epoch: %d is below %d, the one in force; visitors drawn long ago would count as drawn again.\nSet rollout.epoch to %d or more." (int .Values.rollout.epoch) $epoch $epoch) }}

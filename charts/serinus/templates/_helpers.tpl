@@ -103,6 +103,18 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Where every pod may run, and how its image is pulled. */}}
+{{- define "serinus.scheduling" -}}
+{{- $fields := dict }}
+{{- $secrets := list }}
+{{- range .Values.image.pullSecrets }}{{ $secrets = append $secrets (dict "name" .) }}{{ end }}
+{{- with $secrets }}{{ $_ := set $fields "imagePullSecrets" . }}{{ end }}
+{{- range $key := list "priorityClassName" "nodeSelector" "tolerations" }}
+{{- with index $.Values.pods $key }}{{ $_ := set $fields $key . }}{{ end }}
+{{- end }}
+{{- with $fields }}{{ toYaml . }}{{ end }}
+{{- end }}
+
 {{/* Where the event store lies: postgresql, external or sqlite. */}}
 {{- define "serinus.store" -}}
 {{- if .Values.store.databaseUrl.existingSecret }}external

@@ -153,7 +153,13 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
 def istio_version(running: Iterable[Deployment | StatefulSet]) -> tuple[int, int] | None:
     """The newest that these istiods' images name; None where a tag is of the user's own making."""
     pods = [item.spec.template.spec for item in running if item.spec]
-    images = [container.image or "" for pod in pods if pod for container in pod.containers]
+    images = [
+        container.image or ""
+        for pod in pods
+        if pod
+        for container in pod.containers
+        if container.name == "discovery"
+    ]
     found = [re.search(r":v?(\d+)\.(\d+)(?:[.-][^/]*)?$", image) for image in images]
     return max(((int(one[1]), int(one[2])) for one in found if one), default=None)
 

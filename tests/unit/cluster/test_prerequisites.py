@@ -94,7 +94,8 @@ def test_an_istiod_that_is_not_ready_is_told(prepared, cluster, values):
 )
 def test_an_istio_that_is_too_old_is_told(prepared, cluster, values, image, told):
     path = "/apis/apps/v1/namespaces/istio-system/deployments"
-    pod = {"spec": {"containers": [{"name": "discovery", "image": image}]}}
+    other = {"name": "other", "image": "docker.io/other:9.9"}
+    pod = {"spec": {"containers": [{"name": "discovery", "image": image}, other]}}
     prepared.answers[path]["items"][0]["spec"]["template"] = pod
     said = [str(problem) for problem in prerequisites.problems(cluster, values)]
     assert [line.startswith("Istio 1.26 or newer; 1.2") for line in said] == [True] * told

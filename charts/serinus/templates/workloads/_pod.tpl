@@ -5,7 +5,7 @@
 {{- $_ := set $proxy "proxyStatsMatcher" (dict "inclusionRegexps" (list "cluster\\.outbound.*\\.upstream_rq_.*")) }}
 {{- end -}}
 kubectl.kubernetes.io/default-container: app
-proxy.istio.io/config: {{ toJson $proxy | quote }}
+proxy.istio.io/config: {{ mergeOverwrite $proxy (deepCopy .Values.pods.proxyConfig) | toJson | quote }}
 {{- with .Values.pods.annotations }}
 {{ toYaml . }}
 {{- end }}

@@ -91,7 +91,10 @@ def _load_balancer(fields: Fields | None) -> LoadBalancer | None:
         simple = fields.text("simple")
         if simple not in _SIMPLE:
             raise fields.error(f"{simple} is not covered", "simple")
-        fields.raw("localityLbSetting")  # One machine is one locality.
+        if (locality := fields.block("localityLbSetting")) is not None:
+            with locality:
+                if locality.boolean("enabled") is not False:
+                    raise locality.error("is covered as {enabled: false} only", "enabled")
         block = fields.block("consistentHash")
         if block is None:
             return LoadBalancer(_SIMPLE[simple])
