@@ -11,7 +11,7 @@ import yaml
 
 from serinus.visitors.journey import Client
 from serinus.visitors.page import read
-from tests.cluster.support import APPS, TRACKS, VALUES, Release, address, run, run_any
+from tests.cluster.support import APPS, CHART, TRACKS, VALUES, Release, address, run, run_any
 
 SERINUS = str(Path(sys.executable).with_name("serinus"))
 
@@ -50,6 +50,16 @@ async def test_a_review_travels_in_both_tracks(release: Release) -> None:
         query = "SELECT arm, enrolment, feedback_action, feedback_sentiment FROM reviews"
         assert release.sql(f"{query} WHERE id = '{name}'") == [f"{track}|forced|override|positive"]
         await client.close()
+
+
+def test_a_render_that_only_names_istios_api_makes_no_secrets() -> None:
+    """As Argo CD renders: random ones would differ at each sync."""
+    done = run_any(
+        "helm", "template", "serinus", str(CHART), "-f", str(VALUES), "--kube-version", "1.34",
+        "--api-versions", "networking.istio.io/v1",
+    )  # fmt: skip
+    assert done.returncode
+    assert "no cluster is at hand that would keep a generated one" in done.stderr
 
 
 def test_the_releases_own_tests_pass(release: Release) -> None:
