@@ -216,6 +216,25 @@ def test_every_pod_runs_where_pods_may_run() -> None:
         assert spec["imagePullSecrets"] == [{"name": "registry-login"}], str(owner)
 
 
+def test_a_sidecars_statistics_are_added_to_the_charts() -> None:
+    matcher = {"proxyStatsMatcher": {"inclusionRegexps": ["mine"]}}
+    index = render({"pods": {"proxyConfig": matcher}, "monitoring": {"meshMetrics": "envoy"}})
+    notes = [
+        one(index, kind, name).spec["template"]["metadata"]["annotations"]
+        for kind, name in (("Deployment", "app-service-stable"), ("StatefulSet", "postgresql"))
+    ]
+    app, database = (json.loads(each["proxy.istio.io/config"]) for each in notes)
+    assert app["proxyStatsMatcher"]["inclusionRegexps"][1:] == ["mine"]
+    assert database == matcher
+
+
+def test_autoscaling_asks_nothing_of_a_canary_that_does_not_run() -> None:
+    own = {"resources": {"limits": {"memory": "1Gi"}}}
+    scaled = {"autoscaling": {"enabled": True}, "tracks": {"canary": own}}
+    off = {"canary": {"enabled": False, "routed": False}}
+    render({"workloads": {"app-service": scaled}, "rollout": off})
+
+
 def test_a_sidecars_settings_are_laid_over_the_charts() -> None:
     index = render({"pods": {"proxyConfig": {"concurrency": 2, "terminationDrainDuration": "9s"}}})
     template = one(index, "Deployment", "app-service-stable").spec["template"]

@@ -37,7 +37,13 @@ CHECKED = [
             f"pods.labels.{key}: the chart sets this label itself",
             "Remove it",
         )
-        for key in ("app", "version", "sidecar.istio.io/inject", "app.kubernetes.io/instance")
+        for key in (
+            "app",
+            "version",
+            "sidecar.istio.io/inject",
+            "app.kubernetes.io/instance",
+            "service.istio.io/canonical-revision",
+        )
     ),
     (
         {"pods": {"annotations": {"proxy.istio.io/config": "{}"}}},
@@ -207,6 +213,9 @@ REFUSED_BY_SCHEMA = [
     (path("model.registry", "models"), "/model/registry"),
     (path("model.cache.size", "big"), "/model/cache/size"),
     (path("traffic.timeout", "soon"), "/traffic/timeout"),
+    (path("policy.dnsPorts", []), "/policy/dnsPorts"),
+    (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
+    (path("policy.externalPeers", [{"podSelectr": {}}]), "podSelectr"),
     (path("gateway.port", 70000), "/gateway/port"),
     (path("gateway.rateLimit.exemptPaths", ["assets"]), "/gateway/rateLimit/exemptPaths/0"),
     (path("monitoring.meshMetrics", "linkerd"), "/monitoring/meshMetrics"),

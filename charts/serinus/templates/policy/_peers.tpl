@@ -8,11 +8,16 @@
 {{- end }}
 {{- end }}
 
-{{/* Where a database or a model registry that is not the chart's may lie, as peers. */}}
+{{/* A rule that opens one port to where a database or a model registry that is not the chart's may lie;
+     none without such a place, since an empty list is everywhere. Takes dict "root" $ "port" PORT. */}}
 {{- define "serinus.external" -}}
 {{- $peers := list }}
-{{- range .Values.policy.externalCIDRs }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
-{{- toYaml (concat $peers .Values.policy.externalPeers) }}
+{{- range .root.Values.policy.externalCIDRs }}{{ $peers = append $peers (dict "ipBlock" (dict "cidr" .)) }}{{ end }}
+{{- with concat $peers .root.Values.policy.externalPeers }}
+- to:
+    {{- toYaml . | nindent 4 }}
+  ports: [{protocol: TCP, port: {{ int $.port }}}]
+{{- end }}
 {{- end }}
 
 {{/* Where an application's pods may connect to, besides DNS and istiod. Takes dict "root" $
@@ -33,14 +38,11 @@
   ports: [{protocol: TCP, port: 5432}]
 {{- end }}
 {{- if and (eq .app "app-service") (eq $store "external") }}
-- to:
-    {{- include "serinus.external" .root | nindent 4 }}
-  ports: [{protocol: TCP, port: {{ int $values.store.databaseUrl.port }}}]
+{{- include "serinus.external" (dict "root" .root "port" $values.store.databaseUrl.port) }}
 {{- end }}
 {{- if and (eq .app "model-service") (hasPrefix "http" $values.model.registry) }}
 {{- $address := urlParse $values.model.registry }}
-- to:
-    {{- include "serinus.external" .root | nindent 4 }}
-  ports: [{protocol: TCP, port: {{ regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (ternary "443" "80" (eq $address.scheme "https")) }}}]
+{{- $port := regexFind ":[0-9]+$" $address.host | trimPrefix ":" | default (ternary "443" "80" (eq $address.scheme "https")) }}
+{{- include "serinus.external" (dict "root" .root "port" $port) }}
 {{- end }}
 {{- end }}

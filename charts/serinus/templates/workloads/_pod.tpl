@@ -3,9 +3,14 @@
 {{- $proxy := dict "holdApplicationUntilProxyStarts" true "terminationDrainDuration" (printf "%ds" (int .Values.pods.shutdownSeconds)) }}
 {{- if eq .Values.monitoring.meshMetrics "envoy" }}
 {{- $_ := set $proxy "proxyStatsMatcher" (dict "inclusionRegexps" (list "cluster\\.outbound.*\\.upstream_rq_.*")) }}
+{{- end }}
+{{- /* A list would replace the chart's, which alerts and dashboards need. */}}
+{{- $given := deepCopy .Values.pods.proxyConfig }}
+{{- with dig "proxyStatsMatcher" "inclusionRegexps" list $given }}
+{{- $_ := set $given.proxyStatsMatcher "inclusionRegexps" (concat (dig "proxyStatsMatcher" "inclusionRegexps" list $proxy) . | uniq) }}
 {{- end -}}
 kubectl.kubernetes.io/default-container: app
-proxy.istio.io/config: {{ mergeOverwrite $proxy (deepCopy .Values.pods.proxyConfig) | toJson | quote }}
+proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- with .Values.pods.annotations }}
 {{ toYaml . }}
 {{- end }}
