@@ -7,7 +7,7 @@ from serinus import rollout
 from serinus.clients import helm, kubeconfig
 from serinus.clients.releases import unpack, write_chart
 from serinus.cluster import desired, session
-from serinus.errors import ChartError, ClusterError, RolloutError
+from serinus.errors import ChartError, ClusterError, RolloutError, UsageError
 
 from .conftest import deployment, release
 
@@ -218,6 +218,22 @@ def test_values_named_by_the_context_lie_below_the_given_ones(
     common.write_text("image: {registry: other}\n")
     session.deploy(target, session.Asked(chart), waiting)
     assert target.puts.sent[-1][0]["image"] == {"registry": "r", "tag": "two"}
+
+
+def test_values_that_are_not_there_stop_a_deploy_and_nothing_else(target, waiting, tmp_path):
+    chart = write_chart(_chart(), tmp_path / "chart")
+    where = "config, context ours, extension serinus"
+    target.cluster.extension = kubeconfig.Extension(tmp_path / "moved.yaml", where=where)
+    with pytest.raises(UsageError) as caught:
+        session.deploy(target, session.Asked(chart), waiting)
+    assert str(caught.value) == (
+        f"{where}: there is no file of values {tmp_path / 'moved.yaml'}\n"
+        "  make it, or remove its name from the extension"
+    )
+    target.puts.keep(ON)
+    target.fresh()
+    session.roll(target, rollout.abort, waiting, "rollout abort")
+    assert [description for _, _, description, _ in target.puts.sent] == ["rollout abort"]
 
 
 def test_the_gateway_is_where_the_context_says(target):
