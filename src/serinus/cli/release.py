@@ -190,9 +190,12 @@ def _follow(
 
 
 def visited(target: Target, gateway: str | None, host: str | None) -> tuple[str, str]:
-    """Gateway and host of the release, where the user named none."""
-    host = host or str(target.whole()["hosts"]["frontend"])
-    return gateway or session.gateway(target), host
+    """Gateway and host of the release, where the user named none; `https://` where it has TLS."""
+    values = target.whole()
+    gateway = gateway or session.gateway(target)
+    if values["gateway"]["tls"]["enabled"] and "://" not in gateway:
+        gateway = f"https://{gateway}"
+    return gateway, host or str(values["hosts"]["frontend"])
 
 
 def released(target: Target) -> Released:

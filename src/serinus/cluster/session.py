@@ -307,13 +307,16 @@ def _await_canary(target: Target, waiting: Waiting) -> None:
 def gateway(target: Target) -> str:
     """HOST:PORT at which the ingress gateway can be reached: by the context, or by the cluster.
 
+    The port is that of HTTPS where the release has TLS.
+
     Raises `ClusterError` when its Service has neither an address nor a node port, or when this user
     may not see them.
     """
     if target.cluster.extension.gateway:
         return target.cluster.extension.gateway
     values = target.whole()["gateway"]
-    port = int(values["port"])
+    secure = values["tls"]["enabled"]
+    port = int(values["tls"]["port"] if secure else values["port"])
     namespace, name = values["namespace"], values["service"]
     allowed = target.cluster.allowed
     if not allowed("get", "", "services", namespace):
@@ -334,9 +337,10 @@ def gateway(target: Target) -> str:
                 for address in node["status"]["addresses"]:
                     if address["type"] == "InternalIP":
                         return f"{address['address']}:{item['nodePort']}"
+    forwarded = 8443 if secure else 8080
     raise ClusterError(
         f"Service {namespace}/{name} tells no address for port {port}",
         where=str(target),
-        remedy=f"kubectl -n {namespace} port-forward svc/{name} 8080:{port}, then "
-        "--gateway 127.0.0.1:8080",
+        remedy=f"kubectl -n {namespace} port-forward svc/{name} {forwarded}:{port}, then "
+        f"--gateway 127.0.0.1:{forwarded}",
     )
