@@ -13,7 +13,7 @@ from tests.unit.cluster.conftest import (
 from tests.unit.cluster.conftest import release as secret
 
 from serinus import rollout as changes
-from serinus.cli import release
+from serinus.cli import release, shares
 from serinus.clients.kubeconfig import Extension
 from serinus.cluster import session
 from serinus.errors import UsageError
@@ -104,7 +104,25 @@ def test_show_tells_configured_live_and_realised(target, capsys):
     assert told["draws"] == {"stable": 0, "canary": 5}
     assert "route draw" in told["changed_by_hand"][0]
     release.show(target, as_json=False)
-    assert "changed by hand: VirtualService app-frontend-gateway" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "epoch 3, canary on, revision 4" in said
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert "canary 10 % 50 % 100.0 % 5" in rows
+    assert "changed by hand: VirtualService app-frontend-gateway" in said
+
+
+def test_on_one_machine_there_is_no_live_share_and_no_revision(capsys):
+    now = changes.read(CHART["values"])
+    shares.show(now, {}, as_json=False)
+    head, _, names, _, canary, *_ = capsys.readouterr().out.splitlines()
+    assert head == "epoch 3, canary on"
+    assert names.split() == ["track", "configured", "realised", "draws"]
+    assert canary.split() == ["canary", "10", "%", "-", "0"]
+    shares.show(now, {"canary": 5}, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "epoch": 3, "enabled": True, "routed": True,
+        "weights": {"stable": 90, "canary": 10}, "draws": {"stable": 0, "canary": 5},
+    }  # fmt: skip
 
 
 def test_logs_are_of_the_application_and_a_wrong_name_is_told(target, server, capsys):
