@@ -27,6 +27,8 @@ def test_the_foreground_ends_everything_on_a_signal(words, tmp_path, number, cap
         [sys.executable, "-m", "serinus.cli.main", "up", "--foreground", *words],
         stdout=subprocess.PIPE,
         text=True,
+        # A parent in the background (nohup, `&` in a script) hands an ignored SIGINT down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     until_said(process.stdout, "Ctrl-C stops everything")
     assert main.run(["status", "--json", *words[-2:]]) == 0
