@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from support.process import until_said
+from tests.support.process import until_said
 
 MODEL = {"name": "reviews", "version": "v1", "digest": "a" * 64}
 # The process id keeps parallel test workers on addresses of their own.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from support.process import until_said
+from tests.support.process import until_said
 
 
 def find_programs() -> Path | None:
