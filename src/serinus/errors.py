@@ -91,5 +91,9 @@ class StoreError(SerinusError):
     """The event store cannot be opened or migrated."""
 
 
+class GatewayError(SerinusError):
+    """The gateway answers, but not over this scheme, or with a certificate nobody trusts."""
+
+
 class ClusterError(SerinusError):
     """The Kubernetes cluster refuses, or lacks what the chart needs."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from support import chromium
+from support.process import free_port, until_said
 
 HERE = Path(__file__).parent
 MODEL = {"name": "reviews", "version": "v2", "digest": "c" * 64}
@@ -82,46 +82,32 @@ def _model() -> Iterator[str]:
         server.shutdown()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _service(app: str, track: str = "canary", **environment: str) -> Iterator[str]:
     """A service's process until the end of the block; yields its address."""
-    port = _free_port()
-    process = subprocess.Popen(
+    port = free_port()
+    with subprocess.Popen(
         [sys.executable, "-m", f"serinus.services.{app.replace('-', '_')}"],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {
             "SERINUS_APP": app, "SERINUS_TRACK": track, "SERINUS_VERSION": "0.1.0",
             "SERINUS_HOST": "127.0.0.1", "SERINUS_HTTP_PORT": str(port),
-            "SERINUS_METRICS_PORT": str(_free_port()), "SERINUS_ACCESS_LOG": "false",
+            "SERINUS_METRICS_PORT": str(free_port()), "SERINUS_ACCESS_LOG": "false",
             **environment,
         },
-    )  # fmt: skip
-    assert process.stdout is not None
-    said = []
-    for line in process.stdout:
-        said.append(line)
-        if '"serving"' in line:
-            break
-    else:
-        process.wait()
-        raise RuntimeError(f"{app} did not start:\n" + "".join(said))
-    # A full pipe would stop the service.
-    reader = threading.Thread(target=process.stdout.read, daemon=True)
-    reader.start()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        reader.join()
-        process.stdout.close()
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        until_said(process.stdout, '"serving"')
+        # A full pipe would stop the service.
+        reader = threading.Thread(target=process.stdout.read, daemon=True)
+        reader.start()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+            reader.join()
 
 
 @dataclass(frozen=True)
@@ -151,7 +137,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             _service("app-service", UNIT_KEY="a-unit-key-for-tests", MODEL_SERVICE_URL=model,
                      SERINUS_DATA_DIR=str(data))
         )  # fmt: skip
-        closed = f"http://127.0.0.1:{_free_port()}"
+        closed = f"http://127.0.0.1:{free_port()}"
         yield Stack(
             canary=start(_service("app-frontend", APP_SERVICE_URL=service, **key)),
             stable=start(

@@ -11,7 +11,8 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,22 @@ class Release:
                     if line.startswith((f"{name}{{", f"{name} ")):
                         total += float(line.rpartition(" ")[2])
         return total
+
+
+@contextmanager
+def smallest(name: str) -> Iterator[Release]:
+    """A namespace for one pod per workload, models on a shared claim; empty until `helm`."""
+    values: dict[str, Any] = {
+        "hosts": {"frontend": f"{name}.localhost", "api": f"{name}-api.localhost"},
+        "workloads": {app: {"replicas": 1} for app in APPS},
+        "model": {"cache": {"type": "claim"}},
+        "monitoring": {"enabled": False},
+    }
+    release = Release(f"serinus-test-{name}", values)
+    release.uninstall()
+    release.create_namespace()
+    yield release
+    release.uninstall()
 
 
 async def spawn(*command: str, stdin: str = "") -> str:

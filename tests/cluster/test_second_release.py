@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from serinus.visitors.journey import Client
-from tests.cluster.support import APPS, TRACKS, Release, address, named, run, run_any
+from tests.cluster.support import TRACKS, Release, address, named, run, run_any, smallest
 
 KEPT = {"Secret/serinus-keys", "Secret/postgresql"}
 CLAIMS = {"PersistentVolumeClaim/data-postgresql-0", "PersistentVolumeClaim/model-cache"}
@@ -19,17 +19,8 @@ CLAIMS = {"PersistentVolumeClaim/data-postgresql-0", "PersistentVolumeClaim/mode
 
 @pytest.fixture(scope="module")
 def second(release: Release) -> Iterator[Release]:
-    values: dict[str, Any] = {
-        "hosts": {"frontend": "second.localhost", "api": "second-api.localhost"},
-        "workloads": {app: {"replicas": 1} for app in APPS},
-        "model": {"cache": {"type": "claim"}},
-        "monitoring": {"enabled": False},
-    }
-    second = Release("serinus-test-second", values)
-    second.uninstall()
-    second.create_namespace()
-    yield second
-    second.uninstall()
+    with smallest("second") as second:
+        yield second
 
 
 async def page(release: Release, cookie: str = "") -> tuple[int, str]:

@@ -25,6 +25,7 @@ import yaml
 from serinus.visitors.page import read
 from tests.cluster.limited import Limited
 from tests.cluster.support import VALUES, Release, address, environment, run
+from tests.support.certificate import self_signed
 
 CERTIFICATE = "serinus-test-tls"
 BURST = 20
@@ -83,18 +84,11 @@ def certificate(
     small: Limited, gateway: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """A certificate of its own making, as a Secret beside the gateway's pods."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, file = folder / "key.pem", folder / "certificate.pem"
-    host = small.release.host
-    run(
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-days", "1", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}",
-        "-keyout", str(key), "-out", str(file),
-    )  # fmt: skip
+    made = self_signed(tmp_path_factory.mktemp("tls"), small.release.host)
     place = ("kubectl", "-n", gateway["namespace"])
     run(*place, "delete", "secret", CERTIFICATE, "--ignore-not-found")
-    run(*place, "create", "secret", "tls", CERTIFICATE, f"--cert={file}", f"--key={key}")
-    yield file
+    run(*place, "create", "secret", "tls", CERTIFICATE, f"--cert={made.file}", f"--key={made.key}")
+    yield made.file
     run(*place, "delete", "secret", CERTIFICATE)
 
 
@@ -178,6 +172,18 @@ def test_http_leads_to_https_with_the_path_kept(visitor: Https) -> None:
 def test_the_releases_own_tests_pass_over_https(visitor: Https, small: Limited) -> None:
     """Run by the user without rights outside of the namespace."""
     small.run("helm", "test", "serinus", "-n", small.release.namespace, "--timeout", "3m")
+
+
+def test_simulated_visitors_come_over_https(
+    visitor: Https, small: Limited, certificate: Path
+) -> None:
+    """One of them, with one review, for the limit's sake."""
+    words = ["simulate", "--visitors", "1", "--reviews", "1", "--feedback", "0"]
+    words += ["--gateway", f"127.0.0.1:{visitor.port}"]
+    said = small.serinus(*words, "--cacert", str(certificate))
+    assert "303: 1" in said
+    assert "kept their track  1 of 1 visitors" in said
+    assert "certificate is not trusted" in small.refused(*words)
 
 
 def test_the_limit_holds_over_https(visitor: Https) -> None:

@@ -14,7 +14,15 @@ import yaml
 
 from serinus.visitors.journey import Client
 from serinus.visitors.page import read
-from tests.cluster.support import APPS, ROOT, TRACKS, Release, address, released_charts
+from tests.cluster.support import (
+    APPS,
+    ROOT,
+    TRACKS,
+    Release,
+    address,
+    released_charts,
+    smallest,
+)
 
 PREVIOUS = released_charts()[-1]
 
@@ -22,18 +30,9 @@ PREVIOUS = released_charts()[-1]
 @pytest.fixture(scope="module")
 def old(cluster: None) -> Iterator[Release]:
     """A small release of the previous chart, models on a shared claim."""
-    values: dict[str, Any] = {
-        "hosts": {"frontend": "upgrade.localhost", "api": "upgrade-api.localhost"},
-        "workloads": {app: {"replicas": 1} for app in APPS},
-        "model": {"cache": {"type": "claim"}},
-        "monitoring": {"enabled": False},
-    }
-    release = Release("serinus-test-upgrade", values)
-    release.uninstall()
-    release.create_namespace()
-    release.helm("--wait", "--timeout", "4m", chart=PREVIOUS)
-    yield release
-    release.uninstall()
+    with smallest("upgrade") as release:
+        release.helm("--wait", "--timeout", "4m", chart=PREVIOUS)
+        yield release
 
 
 def kept(release: Release) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import free_port
 from tests.e2e.support import API, Run, eventually
+from tests.support.process import free_port
 
 pytestmark = pytest.mark.slow
 

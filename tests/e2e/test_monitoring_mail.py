@@ -17,8 +17,8 @@ from serinus.mail.mailbox import Letter, Mailbox
 from serinus.mail.server import protocol
 from serinus.manifests import Index
 from serinus.monitoring import alertmanager
-from tests.e2e.conftest import free_port
 from tests.support.monitoring import CHART, SECRETS
+from tests.support.process import free_port
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager") or ""
 

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+from tests.support.process import until_said
+
 MODEL = {"name": "reviews", "version": "v1", "digest": "a" * 64}
 # The process id keeps parallel test workers on addresses of their own.
 BLOCK = f"127.202.{os.getpid() % 250}"
@@ -34,13 +36,7 @@ class Process:
         return f"http://{self.host}:8080"
 
     def wait(self) -> None:
-        assert self.popen.stdout is not None
-        said = []
-        for line in self.popen.stdout:
-            said.append(line)
-            if '"serving"' in line:
-                return
-        raise AssertionError("it did not start:\n" + "".join(said))
+        until_said(self.popen.stdout, '"serving"')
 
     def kill(self) -> None:
         self.popen.kill()

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.process import until_said
+
 
 def find_programs() -> Path | None:
     """The folder of initdb and postgres, `None` where PostgreSQL is not installed."""
@@ -65,13 +67,7 @@ class Postgres:
             stderr=subprocess.PIPE, text=True, user=self._user, cwd=self._folder,
             env=os.environ | {"LC_MESSAGES": "C"},
         )  # fmt: skip
-        assert self._process.stderr is not None
-        said = []
-        for line in self._process.stderr:
-            said.append(line)
-            if "ready to accept connections" in line:
-                return
-        raise RuntimeError("PostgreSQL did not start:\n" + "".join(said))
+        until_said(self._process.stderr, "ready to accept connections")
 
     def stop(self) -> None:
         """Stop it at once, cutting off its clients."""

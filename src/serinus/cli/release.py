@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from serinus import rollout as changes
-from serinus.cli import place
+from serinus.cli import place, shares
 from serinus.cli.progress import progress_of, waiting_of
 from serinus.cluster import session
 from serinus.errors import ClusterError, UsageError
@@ -76,41 +75,13 @@ def status(target: Target, *, as_json: bool) -> None:
 def show(target: Target, *, as_json: bool) -> None:
     """Configured, live and realised share of each track, and weights changed by hand."""
     now = changes.read(target.whole())
-    live, edits = target.drawn(), target.edits()
-    configured = {"stable": 100 - now.drawn, "canary": now.drawn}
     counted: dict[str, int] = {}
     for page in target.metrics():
         for track, count in draws.parse(page, now.epoch):
             counted[track] = counted.get(track, 0) + count
-    if as_json:
-        _json(
-            {
-                "revision": target.installed().number, "epoch": now.epoch,
-                "enabled": now.enabled, "routed": now.routed, "weights": configured,
-                "live": {track: live.get(track, 0) for track in configured},
-                "draws": {track: counted.get(track, 0) for track in configured},
-                "changed_by_hand": [str(edit) for edit in edits],
-            }
-        )  # fmt: skip
-        return
-    console = Console()
-    total = sum(counted.values())
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("track", "configured", "live", "realised", "draws"):
-        made.add_column(name, justify="left" if name == "track" else "right")
-    for track, share in configured.items():
-        drawn = counted.get(track, 0)
-        realised = f"{100 * drawn / total:.1f} %" if total else "-"
-        made.add_row(track, f"{share} %", f"{live.get(track, 0)} %", realised, str(drawn))
-    how = "on" if now.enabled and now.routed else "running, not routed" if now.enabled else "off"
-    number = target.installed().number
-    console.print(f"epoch {now.epoch}, canary {how}, revision {number}\n", highlight=False)
-    console.print(made)
-    console.print("\ndraws since the start of the frontend's pods, in this epoch", highlight=False)
-    for edit in edits:
-        console.print(f"changed by hand: {edit}", style="yellow", highlight=False, soft_wrap=True)
-    if edits:
-        console.print("the next `serinus rollout` or `serinus deploy` overwrites it")
+    edits = [str(edit) for edit in target.edits()]
+    told = shares.Released(target.installed().number, target.drawn(), edits)
+    shares.show(now, counted, told, as_json=as_json)
 
 
 def roll(target: Target, console: Console, verb: str, change: Change) -> Values:
@@ -190,9 +161,12 @@ def _follow(
 
 
 def visited(target: Target, gateway: str | None, host: str | None) -> tuple[str, str]:
-    """Gateway and host of the release, where the user named none."""
-    host = host or str(target.whole()["hosts"]["frontend"])
-    return gateway or session.gateway(target), host
+    """Gateway and host of the release, where the user named none; `https://` where it has TLS."""
+    values = target.whole()
+    gateway = gateway or session.gateway(target)
+    if values["gateway"]["tls"]["enabled"] and "://" not in gateway:
+        gateway = f"https://{gateway}"
+    return gateway, host or str(values["hosts"]["frontend"])
 
 
 def released(target: Target) -> Released:

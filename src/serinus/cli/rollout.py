@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from serinus.cli import place
+from serinus.cli import place, shares
 from serinus.cli.options import STATE
 from serinus.cli.progress import Progress
 
@@ -37,7 +36,7 @@ def show(state: Path | None, context: str | None, namespace: str | None, as_json
     In a cluster the live share stands between them: what the gateway is told now.
     """
     from serinus import rollout as changes
-    from serinus.local import control, draws, session
+    from serinus.local import draws, session
 
     if target := place.chosen(state, context, namespace):
         from serinus.cli import release
@@ -46,28 +45,7 @@ def show(state: Path | None, context: str | None, namespace: str | None, as_json
         return
     space = session.workspace(state)
     now = changes.read(session.running(state).values)
-    counted = draws.counted(session.rows(space), now.epoch)
-    shares = {"stable": 100 - now.drawn, "canary": now.drawn}
-    if as_json:
-        told = {
-            "epoch": now.epoch, "enabled": now.enabled, "routed": now.routed,
-            "weights": shares, "draws": {track: counted.get(track, 0) for track in shares},
-        }  # fmt: skip
-        click.echo(control.shown(told))
-        return
-    console = Console()
-    total = sum(counted.values())
-    made = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("track", "configured", "realised", "draws"):
-        made.add_column(name, justify="left" if name == "track" else "right")
-    for track, share in shares.items():
-        drawn = counted.get(track, 0)
-        realised = f"{100 * drawn / total:.1f} %" if total else "-"
-        made.add_row(track, f"{share} %", realised, str(drawn))
-    how = "on" if now.enabled and now.routed else "running, not routed" if now.enabled else "off"
-    console.print(f"epoch {now.epoch}, canary {how}\n", highlight=False)
-    console.print(made)
-    console.print("\ndraws since the start of the frontend's pods, in this epoch", highlight=False)
+    shares.show(now, draws.counted(session.rows(space), now.epoch), as_json=as_json)
 
 
 @rollout.command(name="set")

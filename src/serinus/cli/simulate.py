@@ -7,6 +7,7 @@ visitor changed track or a request mixed two. Called by users and by the accepta
 from __future__ import annotations
 
 import asyncio
+import ssl
 from importlib import resources
 from pathlib import Path
 
@@ -34,11 +35,32 @@ def _default_data() -> list[Path]:
     return [path]
 
 
-def _gateway(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise UsageError(f"{text!r} is not HOST:PORT", where="--gateway")
-    return host, int(port)
+def _gateway(text: str) -> tuple[str, tuple[str, int]]:
+    """Scheme, empty where none is named, and host and port."""
+    scheme, _, address = text.rpartition("://")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or scheme not in ("", "http", "https"):
+        raise UsageError(f"{text!r} is not HOST:PORT or https://HOST:PORT", where="--gateway")
+    return scheme, (host, int(port))
+
+
+def _tls(scheme: str, cacert: Path | None, *, insecure: bool) -> ssl.SSLContext | None:
+    """Whose certificates to trust; None is plain HTTP, which an option on trust rules out."""
+    trust = cacert is not None or insecure
+    if cacert is not None and insecure:
+        raise UsageError("--insecure trusts any certificate", where="--cacert", remedy="give one")
+    if scheme == "http" and trust:
+        raise UsageError("plain HTTP has no certificate", where="--gateway", remedy="say https://")
+    if scheme != "https" and not trust:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=cacert)
+    except OSError as error:
+        raise UsageError(f"holds no certificate: {error}", where=f"--cacert {cacert}") from error
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 @click.command(epilog="Example: serinus simulate --visitors 500 --rate 50 --override-lift 0.2")
@@ -63,8 +85,18 @@ def _gateway(text: str) -> tuple[str, int]:
     multiple=True,
     help="Labelled reviews (Review<TAB>Liked); may be given several times.",
 )
-@click.option("--gateway", help="HOST:PORT to connect to; by default that of the running system.")
+@click.option(
+    "--gateway",
+    metavar="[https://]HOST:PORT",
+    help="What to connect to; by default the running system's, over HTTPS where its release is.",
+)
 @click.option("--host", help="Name to ask the gateway for; by default that of the running system.")
+@click.option(
+    "--cacert",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Certificates (PEM) to trust in place of the system's; HTTPS.",
+)
+@click.option("-k", "--insecure", is_flag=True, help="Trust any certificate; HTTPS.")
 @click.option(
     "--one-address",
     is_flag=True,
@@ -75,8 +107,9 @@ def _gateway(text: str) -> tuple[str, int]:
 @place.cluster
 def simulate(
     visitors: int, rate: float, reviews: float, feedback: float, override_lift: float,
-    data: tuple[Path, ...], gateway: str | None, host: str | None, one_address: bool,
-    seed: int | None, state: Path | None, context: str | None, namespace: str | None,
+    data: tuple[Path, ...], gateway: str | None, host: str | None, cacert: Path | None,
+    insecure: bool, one_address: bool, seed: int | None, state: Path | None,
+    context: str | None, namespace: str | None,
 ) -> None:  # fmt: skip
     """Send simulated visitors through the gateway and report what they met.
 
@@ -91,12 +124,14 @@ def simulate(
         else:
             found_gateway, found_host = _running(state)
             gateway, host = gateway or found_gateway, host or found_host
+    scheme, address = _gateway(gateway)
     # Only the gateway of this machine sees the loopback addresses as they are.
-    one_address = one_address or not gateway.startswith("127.")
+    one_address = one_address or not address[0].startswith("127.")
     crowd = Crowd(
         visitors=visitors, rate=rate, reviews=labelled.load(data or _default_data()),
-        gateway=_gateway(gateway), host=host, seed=seed, own_addresses=not one_address,
+        gateway=address, host=host, seed=seed, own_addresses=not one_address,
         behaviour=Behaviour(reviews, feedback, override_lift),
+        tls=_tls(scheme, cacert, insecure=insecure),
     )  # fmt: skip
     console = Console()
     report = asyncio.run(_walk(crowd, console))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +28,13 @@ class Extension:
     """What a context says about Serinus.
 
     `values` is a file below whatever a user gives to `serinus deploy`; `gateway` is the HOST:PORT
-    at which this machine reaches the ingress gateway, empty where the cluster tells it.
+    at which this machine reaches the ingress gateway, empty where the cluster tells it; `where` is
+    the place of the extension, for errors.
     """
 
     values: Path | None = None
     gateway: str = ""
+    where: str = field(default="", compare=False)
 
 
 def paths() -> list[Path]:
@@ -55,8 +57,9 @@ def configured() -> bool:
 def extension(context: str) -> Extension:
     """What the context of that name says about Serinus; nothing, where it says nothing.
 
-    A relative path of values starts at the kubeconfig's folder. Raises `UsageError` when the
-    extension is not a mapping of known names, or its file is not there.
+    A relative path of values starts at the kubeconfig's folder. Whether the file is there is asked
+    where it is read: what needs no values works without. Raises `UsageError` when the extension is
+    not a mapping of known names.
     """
     for path in paths():
         for item in (yaml.safe_load(path.read_text("utf-8")) or {}).get("contexts") or ():
@@ -79,11 +82,5 @@ def _read(path: Path, context: str, about: Mapping[str, Any]) -> Extension:
                 remedy=f"it takes texts named {' and '.join(_KEYS)}",
             )
         values = path.parent / Path(told["values"]).expanduser() if told.get("values") else None
-        if values is not None and not values.is_file():
-            raise UsageError(
-                f"there is no file of values {values}",
-                where=where,
-                remedy="make it, or remove its name from the extension",
-            )
-        return Extension(values, told.get("gateway", ""))
+        return Extension(values, told.get("gateway", ""), where)
     return Extension()

@@ -21,7 +21,7 @@ from serinus.clients.releases import Releases, Revision, Stored, write_chart
 from serinus.clients.values import Values, expressions, merge, read
 from serinus.cluster import desired, prerequisites, ready, split
 from serinus.contracts.routing import APP_FRONTEND, CANARY
-from serinus.errors import ClusterError, RolloutError
+from serinus.errors import ClusterError, RolloutError, UsageError
 
 METRICS_PORT: Final = 9090
 TIMEOUT: Final = 300.0
@@ -156,7 +156,8 @@ def preview(target: Target, asked: Asked) -> Preview:
 def deploy(target: Target, asked: Asked, waiting: Waiting) -> int:
     """Install the chart or apply a change; returns the revision in force.
 
-    Raises `ChartError`, `ClusterError` or `RolloutError`; a failed rollout names pod and reason.
+    Raises `ChartError`, `ClusterError`, `RolloutError` or `UsageError`; a failed rollout names pod
+    and reason.
     """
     sent, first = _wanted(target, asked, waiting.say)
     return _apply(target, asked.chart, first, sent, waiting)
@@ -233,10 +234,16 @@ def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values | No
     readable = target.releases.readable()
     stored = target.current if readable else None
     given = asked.values()
-    common = target.cluster.extension.values
-    if common is not None and (given or stored is None):
-        given = merge(read(common), given)
-        say(f"below the given values: {common}, named by the context")
+    extension = target.cluster.extension
+    if extension.values is not None and (given or stored is None):
+        if not extension.values.is_file():
+            raise UsageError(
+                f"there is no file of values {extension.values}",
+                where=extension.where,
+                remedy="make it, or remove its name from the extension",
+            )
+        given = merge(read(extension.values), given)
+        say(f"below the given values: {extension.values}, named by the context")
     promoted = stored is not None and desired.PROMOTED in stored.labels
     with helm.defaults(asked.chart) as laid_over:
         sent = desired.deployed(
@@ -300,13 +307,16 @@ def _await_canary(target: Target, waiting: Waiting) -> None:
 def gateway(target: Target) -> str:
     """HOST:PORT at which the ingress gateway can be reached: by the context, or by the cluster.
 
+    The port is that of HTTPS where the release has TLS.
+
     Raises `ClusterError` when its Service has neither an address nor a node port, or when this user
     may not see them.
     """
     if target.cluster.extension.gateway:
         return target.cluster.extension.gateway
     values = target.whole()["gateway"]
-    port = int(values["port"])
+    secure = values["tls"]["enabled"]
+    port = int(values["tls"]["port"] if secure else values["port"])
     namespace, name = values["namespace"], values["service"]
     allowed = target.cluster.allowed
     if not allowed("get", "", "services", namespace):
@@ -327,9 +337,10 @@ def gateway(target: Target) -> str:
                 for address in node["status"]["addresses"]:
                     if address["type"] == "InternalIP":
                         return f"{address['address']}:{item['nodePort']}"
+    forwarded = 8443 if secure else 8080
     raise ClusterError(
         f"Service {namespace}/{name} tells no address for port {port}",
         where=str(target),
-        remedy=f"kubectl -n {namespace} port-forward svc/{name} 8080:{port}, then "
-        "--gateway 127.0.0.1:8080",
+        remedy=f"kubectl -n {namespace} port-forward svc/{name} {forwarded}:{port}, then "
+        f"--gateway 127.0.0.1:{forwarded}",
     )

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from serinus.errors import SerinusError
 from serinus.visitors.journey import Behaviour, Client, Journey, LabelledReview, walk
+from serinus.visitors.tls import handshake
 
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
     """`rate` is in new visitors per second; `gateway` is what to connect to, `host` the name asked.
 
-    `own_addresses` gives each visitor a loopback address of its own, so that a limit per client
-    address meets each of them alone; it needs a gateway on this machine.
+    `tls` says which certificates to trust; without it they come over plain HTTP. `own_addresses`
+    gives each visitor a loopback address of its own, so that a limit per client address meets each
+    of them alone; it needs a gateway on this machine.
     """
 
     visitors: int
@@ -32,6 +35,7 @@ class Crowd:
     own_addresses: bool = True
     seed: int | None = None
     at_once: int = 200
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         if self.visitors < 1:
@@ -42,11 +46,13 @@ class Crowd:
             raise SerinusError("there is no review to write", where="--data")
 
     async def journeys(self) -> AsyncIterator[Journey]:
-        """Let all visitors walk; yields each journey when it ends.
+        """Let all visitors walk; yields each journey when it ends, raises `GatewayError`.
 
         Arrivals are a Poisson process. At most `at_once` visitors are inside; who comes then waits
         at the door, which lowers the rate instead of the machine.
         """
+        if self.tls is not None:
+            await handshake(self.gateway, self.host, self.tls)
         chance = random.Random(self.seed)
         first = chance.randrange(1 << 22)
         gate = asyncio.Semaphore(self.at_once)
@@ -74,9 +80,8 @@ class Crowd:
 
     async def _visit(self, gate: asyncio.Semaphore, number: int, chance: random.Random) -> Journey:
         async with gate:
-            client = Client(
-                self.gateway, self.host, visitor_address(number) if self.own_addresses else None
-            )
+            address = visitor_address(number) if self.own_addresses else None
+            client = Client(self.gateway, self.host, address, self.tls)
             try:
                 return await walk(client, self.reviews, self.behaviour, chance)
             finally:

@@ -7,6 +7,7 @@ the list of requests made and what each met. Called by `crowd`.
 from __future__ import annotations
 
 import random
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,9 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from serinus.contracts.routing import CANARY, HEADER_SERVED_BY, USER_COOKIE, VERSION_COOKIE
-from serinus.errors import SerinusError
+from serinus.errors import GatewayError, SerinusError
 from serinus.visitors.page import Page, read
+from serinus.visitors.tls import server_name
 
 # What a browser sends when it opens a page: app-frontend counts visitors, not crawlers.
 _BROWSER: Final = {
@@ -98,14 +100,25 @@ class Client:
     """A browser's manners without a browser: keeps cookies, follows redirects by hand.
 
     `address` is the local address to connect from, `gateway` host and port to connect to, `host`
-    what the Host header says.
+    what the Host header says, and over HTTPS (`tls` is given) the name that the certificate is for.
     """
 
-    def __init__(self, gateway: tuple[str, int], host: str, address: str | None) -> None:
-        self._base = f"http://{gateway[0]}:{gateway[1]}"
+    def __init__(
+        self,
+        gateway: tuple[str, int],
+        host: str,
+        address: str | None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        scheme = "https" if tls else "http"
+        self._base = f"{scheme}://{gateway[0]}:{gateway[1]}"
         self._host = host
+        self._origin = f"{scheme}://{host}"
+        self._server_name = server_name(host) if tls else None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(local_addr=(address, 0) if address else None, limit=2),
+            connector=aiohttp.TCPConnector(
+                local_addr=(address, 0) if address else None, limit=2, ssl=tls or True
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=30),
             auto_decompress=True,
@@ -125,13 +138,14 @@ class Client:
         if self.cookies:
             headers["cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         if form is not None:
-            headers["origin"] = f"http://{self._host}"
+            headers["origin"] = self._origin
             headers["sec-fetch-site"] = "same-origin"
         started = time.perf_counter()
         try:
             async with self._session.request(
-                method, self._base + path, data=form, headers=headers, allow_redirects=False
-            ) as answer:
+                method, self._base + path, data=form, headers=headers, allow_redirects=False,
+                server_hostname=self._server_name,
+            ) as answer:  # fmt: skip
                 text = await answer.text(errors="replace")
                 self._keep(answer)
                 hops = _hops(answer.headers.get(HEADER_SERVED_BY, ""))
@@ -158,7 +172,10 @@ def _hops(header: str) -> tuple[tuple[str, str], ...]:
 async def walk(
     client: Client, reviews: Sequence[LabelledReview], behaviour: Behaviour, chance: random.Random
 ) -> Journey:
-    """Walk one visitor through the application; never raises for what the server does."""
+    """Walk one visitor through the application; what the server does is no error of the walk.
+
+    Raises `GatewayError` for a redirect to HTTPS, which every visitor would meet.
+    """
     journey = Journey()
     try:
         page = await _open(client, journey)
@@ -169,6 +186,8 @@ async def walk(
             if page is None:
                 break
             page = await _again(client)
+    except GatewayError:
+        raise
     except SerinusError as error:
         journey.trouble = str(error)
     journey.meetings = client.meetings
@@ -177,7 +196,12 @@ async def walk(
 
 async def _open(client: Client, journey: Journey) -> Page | None:
     """Open the first page, and load its pictures as a browser does."""
-    status, html, _ = await client.request("GET", "/", "page")
+    status, html, location = await client.request("GET", "/", "page")
+    if location.startswith("https://"):
+        raise GatewayError(
+            f"plain HTTP is answered with {status} and leads to {location}",
+            remedy="--gateway https://HOST:PORT visits it over HTTPS",
+        )
     if status != 200:
         journey.trouble = f"the first page answered {status}"
         return None

@@ -13,7 +13,8 @@ from tests.unit.cluster.conftest import (
 from tests.unit.cluster.conftest import release as secret
 
 from serinus import rollout as changes
-from serinus.cli import release
+from serinus.cli import release, shares
+from serinus.clients.kubeconfig import Extension
 from serinus.cluster import session
 from serinus.errors import UsageError
 
@@ -21,11 +22,13 @@ SHOP = "/api/v1/namespaces/shop"
 CHART = {
     "metadata": {"apiVersion": "v2", "name": "small", "version": "0.1.0"},
     "values": {
+        "hosts": {"frontend": "shop.localhost"},
+        "gateway": {"tls": {"enabled": False}},
         "rollout": {
             "epoch": 3,
             "weights": {"stable": 90, "canary": 10},
             "canary": {"enabled": True, "routed": True},
-        }
+        },
     },
 }
 RULES = """
@@ -42,10 +45,19 @@ spec:
 METRICS = 'serinus_assignments_total{track="canary",epoch="3"} 5.0\n'
 
 
+def stored(values):
+    """What the API server holds of the release."""
+    kept = secret(4, values, chart=CHART, manifest=RULES)
+    return {
+        f"{SHOP}/secrets": {"items": [kept]},
+        f"{SHOP}/secrets/sh.helm.release.v1.serinus.v4": kept,
+    }
+
+
 @pytest.fixture
 def server():
     found = Server()
-    kept = secret(4, {}, chart=CHART, manifest=RULES)
+    found.answers |= stored({})
     ready = [{"type": "Ready", "status": "True"}]
     live = {
         "metadata": {"name": "app-frontend-gateway"},
@@ -56,8 +68,6 @@ def server():
     }  # fmt: skip
     routes = "/apis/networking.istio.io/v1/namespaces/shop/virtualservices"
     found.answers |= {
-        f"{SHOP}/secrets": {"items": [kept]},
-        f"{SHOP}/secrets/sh.helm.release.v1.serinus.v4": kept,
         f"{SHOP}/pods": {
             "items": [pod("p-1", state={"running": {}}, ready=True, conditions=ready)]
         },
@@ -94,7 +104,25 @@ def test_show_tells_configured_live_and_realised(target, capsys):
     assert told["draws"] == {"stable": 0, "canary": 5}
     assert "route draw" in told["changed_by_hand"][0]
     release.show(target, as_json=False)
-    assert "changed by hand: VirtualService app-frontend-gateway" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "epoch 3, canary on, revision 4" in said
+    rows = [" ".join(line.split()) for line in said.splitlines()]
+    assert "canary 10 % 50 % 100.0 % 5" in rows
+    assert "changed by hand: VirtualService app-frontend-gateway" in said
+
+
+def test_on_one_machine_there_is_no_live_share_and_no_revision(capsys):
+    now = changes.read(CHART["values"])
+    shares.show(now, {}, as_json=False)
+    head, _, names, _, canary, *_ = capsys.readouterr().out.splitlines()
+    assert head == "epoch 3, canary on"
+    assert names.split() == ["track", "configured", "realised", "draws"]
+    assert canary.split() == ["canary", "10", "%", "-", "0"]
+    shares.show(now, {"canary": 5}, as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "epoch": 3, "enabled": True, "routed": True,
+        "weights": {"stable": 90, "canary": 10}, "draws": {"stable": 0, "canary": 5},
+    }  # fmt: skip
 
 
 def test_logs_are_of_the_application_and_a_wrong_name_is_told(target, server, capsys):
@@ -104,6 +132,22 @@ def test_logs_are_of_the_application_and_a_wrong_name_is_told(target, server, ca
     server.answers[f"{SHOP}/pods"] = {"items": []}
     with pytest.raises(UsageError, match="app-service/canary"):
         release.logs(target, "nothing", 5, follow=False)
+
+
+@pytest.mark.parametrize(
+    ("tls", "given", "gateway"),
+    [
+        (False, None, "127.0.0.1:1"),
+        (True, None, "https://127.0.0.1:1"),
+        (True, "127.0.0.1:2", "https://127.0.0.1:2"),
+        (True, "http://127.0.0.1:2", "http://127.0.0.1:2"),
+    ],
+)
+def test_visitors_come_over_https_where_the_release_has_tls(target, server, tls, given, gateway):
+    target.cluster.extension = Extension(gateway="127.0.0.1:1")
+    server.answers |= stored({"gateway": {"tls": {"enabled": tls}}})
+    assert release.visited(target, given, None) == (gateway, "shop.localhost")
+    assert release.visited(target, given, "other")[1] == "other"
 
 
 def test_what_is_released_is_explained_without_the_change_by_hand(target, capsys):

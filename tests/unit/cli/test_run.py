@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from serinus.cli import main
+from support.process import free_port, until_said
 
 CHART = Path(__file__).parents[1] / "local" / "chart"
 
@@ -18,10 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def words(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return ("--chart", str(CHART), "--port", str(port), "--state", str(tmp_path / "state"))
+    return ("--chart", str(CHART), "--port", str(free_port()), "--state", str(tmp_path / "state"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,10 +27,10 @@ def test_the_foreground_ends_everything_on_a_signal(words, tmp_path, number, cap
         [sys.executable, "-m", "serinus.cli.main", "up", "--foreground", *words],
         stdout=subprocess.PIPE,
         text=True,
+        # A parent in the background (nohup, `&` in a script) hands an ignored SIGINT down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    for line in process.stdout:
-        if "Ctrl-C stops everything" in line:
-            break
+    until_said(process.stdout, "Ctrl-C stops everything")
     assert main.run(["status", "--json", *words[-2:]]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"].split("-")[0] for row in rows] == ["front", "front", "envoy"]

@@ -46,10 +46,12 @@ def test_what_an_extension_may_not_say_is_told(configured, told):
         Kubernetes.connect()
 
 
-def test_values_that_are_not_there_are_told(configured):
-    configured({"values": "/nowhere/values.yaml"})
-    with pytest.raises(UsageError, match=r"no file of values /nowhere/values\.yaml"):
-        Kubernetes.connect()
+def test_values_that_are_not_there_stop_no_connection(configured):
+    """An abort at night reads no values: a file that was moved must not stop it."""
+    path = configured({"values": "/nowhere/values.yaml", "gateway": "127.0.0.1:18080"})
+    found = Kubernetes.connect().extension
+    assert (str(found.values), found.gateway) == ("/nowhere/values.yaml", "127.0.0.1:18080")
+    assert found.where == f"{path}, context ours, extension serinus"
 
 
 def test_the_test_clusters_values_are_where_its_context_says():

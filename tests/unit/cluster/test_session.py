@@ -7,11 +7,12 @@ from serinus import rollout
 from serinus.clients import helm, kubeconfig
 from serinus.clients.releases import unpack, write_chart
 from serinus.cluster import desired, session
-from serinus.errors import ChartError, ClusterError, RolloutError
+from serinus.errors import ChartError, ClusterError, RolloutError, UsageError
 
 from .conftest import deployment, release
 
 SECRETS = "/api/v1/namespaces/shop/secrets"
+INGRESS = "/api/v1/namespaces/istio/services/ingress"
 VALUES = (
     "rollout:\n  epoch: 1\n  digest: ''\n  weights: {stable: 90, canary: 10}\n"
     "  canary: {enabled: true, routed: true}\n"
@@ -178,28 +179,45 @@ def test_a_kept_chart_becomes_files_again(tmp_path):
         write_chart(wrong, tmp_path / "b")
 
 
-@pytest.mark.parametrize(
-    ("service", "address"),
-    [
-        ({"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.9"}]}}}, "10.0.0.9:80"),
-        ({"spec": {"ports": [{"port": 80, "nodePort": 30080}]}}, "10.0.0.1:30080"),
-    ],
-)
-def test_the_gateway_is_found_by_balancer_or_node_port(target, server, service, address):
+def _installed(server, tls=False):
+    """A release whose gateway's Service is `INGRESS`."""
     chart = _chart()
-    chart["values"]["gateway"] = {"port": 80, "namespace": "istio", "service": "ingress"}
+    chart["values"]["gateway"] = {
+        "port": 80, "namespace": "istio", "service": "ingress",
+        "tls": {"enabled": tls, "port": 443},
+    }  # fmt: skip
     secret = release(1, ON, chart=chart)
     server.answers |= {
         SECRETS: {"items": [secret]},
         f"{SECRETS}/sh.helm.release.v1.serinus.v1": secret,
-        "/api/v1/namespaces/istio/services/ingress": service,
+    }
+
+
+BALANCER = {"status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.9"}]}}}
+PORTS = {"spec": {"ports": [{"port": 80, "nodePort": 30080}, {"port": 443, "nodePort": 30443}]}}
+
+
+@pytest.mark.parametrize(
+    ("tls", "service", "address"),
+    [
+        (False, BALANCER, "10.0.0.9:80"),
+        (False, PORTS, "10.0.0.1:30080"),
+        (True, BALANCER, "10.0.0.9:443"),
+        (True, PORTS, "10.0.0.1:30443"),
+    ],
+)
+def test_the_gateway_is_found_by_balancer_or_node_port(target, server, tls, service, address):
+    _installed(server, tls)
+    server.answers |= {
+        INGRESS: service,
         "/api/v1/nodes": {
             "items": [{"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}]
         },
     }
     assert session.gateway(target) == address
-    server.answers["/api/v1/namespaces/istio/services/ingress"] = {}
-    with pytest.raises(ClusterError, match="--gateway 127"):
+    server.answers[INGRESS] = {}
+    remedy = "8443:443, then --gateway 127.0.0.1:8443" if tls else "8080:80, then --gateway 127"
+    with pytest.raises(ClusterError, match=remedy):
         session.gateway(target)
 
 
@@ -220,22 +238,30 @@ def test_values_named_by_the_context_lie_below_the_given_ones(
     assert target.puts.sent[-1][0]["image"] == {"registry": "r", "tag": "two"}
 
 
+def test_values_that_are_not_there_stop_a_deploy_and_nothing_else(target, waiting, tmp_path):
+    chart = write_chart(_chart(), tmp_path / "chart")
+    where = "config, context ours, extension serinus"
+    target.cluster.extension = kubeconfig.Extension(tmp_path / "moved.yaml", where=where)
+    with pytest.raises(UsageError) as caught:
+        session.deploy(target, session.Asked(chart), waiting)
+    assert str(caught.value) == (
+        f"{where}: there is no file of values {tmp_path / 'moved.yaml'}\n"
+        "  make it, or remove its name from the extension"
+    )
+    target.puts.keep(ON)
+    target.fresh()
+    session.roll(target, rollout.abort, waiting, "rollout abort")
+    assert [description for _, _, description, _ in target.puts.sent] == ["rollout abort"]
+
+
 def test_the_gateway_is_where_the_context_says(target):
     target.cluster.extension = kubeconfig.Extension(gateway="127.0.0.1:18080")
     assert session.gateway(target) == "127.0.0.1:18080"
 
 
 def test_a_gateway_that_may_not_be_looked_at_is_to_be_named(target, server):
-    chart = _chart()
-    chart["values"]["gateway"] = {"port": 80, "namespace": "istio", "service": "ingress"}
-    secret = release(1, ON, chart=chart)
-    server.answers |= {
-        SECRETS: {"items": [secret]},
-        f"{SECRETS}/sh.helm.release.v1.serinus.v1": secret,
-        "/api/v1/namespaces/istio/services/ingress": {
-            "spec": {"ports": [{"port": 80, "nodePort": 30080}]}
-        },
-    }
+    _installed(server)
+    server.answers[INGRESS] = PORTS
     server.forbidden = {("list", "nodes")}
     with pytest.raises(ClusterError, match="tells no address for port 80"):
         session.gateway(target)

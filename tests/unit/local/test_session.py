@@ -17,6 +17,7 @@ import yaml
 from serinus import rollout
 from serinus.errors import LocalRunError, PortInUseError, RolloutError
 from serinus.local import control, session
+from support.process import free_port
 
 CHART = Path(__file__).parent / "chart"
 
@@ -25,9 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
@@ -182,9 +181,7 @@ def test_a_port_in_use_is_named_before_anything_starts(space, up):
 
 def test_two_runs_do_not_meet(space, up, port, tmp_path):
     other = session.workspace(tmp_path / "other")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        second = probe.getsockname()[1]
+    second = free_port()
     try:
         up()
         asked = session.Asked((), ("greeting=other",), second, CHART)
@@ -201,9 +198,7 @@ def test_two_runs_do_not_meet(space, up, port, tmp_path):
 def test_a_changed_port_moves_the_gateway_and_no_process(space, up, port):
     up()
     before = pids(space)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        other = probe.getsockname()[1]
+    other = free_port()
     up(port=other)
     assert ask(other)[0] == 200
     assert pids(space) == before

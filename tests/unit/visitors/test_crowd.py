@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import ssl
 from collections import Counter
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
-from serinus.errors import SerinusError
+from serinus.cli import main
+from serinus.errors import GatewayError, SerinusError
 from serinus.visitors.crowd import Crowd, visitor_address
 from serinus.visitors.journey import Behaviour, LabelledReview
 from serinus.visitors.report import Report
+from support.certificate import self_signed
 
 REVIEWS = [LabelledReview("good", "positive"), LabelledReview("bad", "negative")]
 FORM = '<form action="/reviews"><input type="hidden" name="csrf_token" value="t"></form>'
@@ -26,6 +31,7 @@ class Frontend:
 
     def __init__(self) -> None:
         self.addresses: set[str] = set()
+        self.port = 0
         self.seen: Counter[str] = Counter()
         self.app = web.Application()
         self.app.router.add_get("/", self.page)
@@ -54,6 +60,7 @@ class Frontend:
         form = await request.post()
         assert form["csrf_token"] == "t"
         assert request.headers["host"] == "shop.localhost"
+        self.seen[request.headers["origin"]] += 1
         return web.Response(status=303, headers={"location": "/reviews/1"})
 
     async def result(self, request: web.Request) -> web.Response:
@@ -65,16 +72,36 @@ class Frontend:
         return web.Response(status=303, headers={"location": "/reviews/1"})
 
 
+@asynccontextmanager
+async def served(app, tls=None):
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
 @pytest.fixture
 async def frontend():
     frontend = Frontend()
-    runner = web.AppRunner(frontend.app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    frontend.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined,union-attr]
-    yield frontend
-    await runner.cleanup()
+    async with served(frontend.app) as frontend.port:
+        yield frontend
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    return self_signed(tmp_path_factory.mktemp("tls"), "shop.localhost")
+
+
+@pytest.fixture
+async def secured(certificate):
+    """The frontend behind TLS; `names` are those that clients asked for in the handshake."""
+    frontend = Frontend()
+    frontend.names = set()
+    tls = certificate.server()
+    tls.sni_callback = lambda _, name, __: frontend.names.add(name)
+    async with served(frontend.app, tls) as frontend.port:
+        yield frontend
 
 
 async def test_visitors_come_from_addresses_of_their_own_and_answer_honestly(frontend) -> None:
@@ -88,6 +115,7 @@ async def test_visitors_come_from_addresses_of_their_own_and_answer_honestly(fro
     assert len(frontend.addresses) == 40
     assert frontend.seen["exposed"] >= 40
     assert frontend.seen["bare"] == 0
+    assert frontend.seen["http://shop.localhost"] >= 40
     (stable,) = report.shares()
     assert stable.visitors == 40
     assert stable.confirmed == frontend.seen["confirm"]
@@ -101,6 +129,75 @@ async def test_a_gateway_that_is_not_there_is_trouble_not_a_crash() -> None:
     crowd = Crowd(1, 100, REVIEWS, ("127.0.0.1", 1), "shop.localhost", seed=1)
     (journey,) = [journey async for journey in crowd.journeys()]
     assert journey.trouble == "the first page answered 0"
+
+
+async def simulate(port, *words, scheme="https://"):
+    """`serinus simulate` beside the server; the exit code."""
+    where = ("--gateway", f"{scheme}127.0.0.1:{port}", "--host", "shop.localhost")
+    crowd = ("--visitors", "8", "--rate", "500", "--feedback", "1", *where, *words)
+    return await asyncio.to_thread(main.run, ["simulate", *crowd])
+
+
+@pytest.mark.parametrize("scheme", ["", "https://"])
+async def test_the_certificate_given_is_trusted_over_https(secured, certificate, capsys, scheme):
+    assert await simulate(secured.port, "--cacert", str(certificate.file), scheme=scheme) == 0
+    assert "kept their track  8 of 8 visitors" in capsys.readouterr().out
+    assert (len(secured.addresses), secured.names) == (8, {"shop.localhost"})
+    assert secured.seen["exposed"] >= 8
+    assert secured.seen["https://shop.localhost"] >= 8
+
+
+async def test_any_certificate_is_trusted_when_told_so(secured, capsys):
+    assert await simulate(secured.port, "--insecure") == 0
+    assert "kept their track  8 of 8 visitors" in capsys.readouterr().out
+
+
+async def test_a_certificate_that_is_not_trusted_stops_the_crowd(secured, capsys):
+    assert await simulate(secured.port) == 1
+    said = capsys.readouterr().err
+    assert f"https://shop.localhost at 127.0.0.1:{secured.port}: the certificate" in said
+    assert "self-signed certificate\n  --cacert FILE" in said
+
+
+async def test_a_certificate_of_another_name_stops_the_crowd(secured, certificate):
+    tls = ssl.create_default_context(cafile=certificate.file)
+    crowd = Crowd(2, 500, REVIEWS, ("127.0.0.1", secured.port), "other.localhost", tls=tls)
+    with pytest.raises(GatewayError, match="Hostname mismatch"):
+        [journey async for journey in crowd.journeys()]
+
+
+async def test_a_redirect_to_https_stops_the_crowd_and_tells_the_remedy(capsys):
+    async def redirect(request):
+        location = f"https://{request.host}{request.path}"
+        return web.Response(status=301, headers={"location": location})
+
+    app = web.Application()
+    app.router.add_get("/", redirect)
+    async with served(app) as port:
+        assert await simulate(port, scheme="") == 1
+    said = capsys.readouterr().err
+    assert "answered with 301 and leads to https://shop.localhost/\n  --gateway https://" in said
+
+
+async def test_https_to_a_port_of_plain_http_stops_the_crowd(frontend, capsys):
+    assert await simulate(frontend.port) == 1
+    said = capsys.readouterr().err
+    assert "handshake failed" in said
+    assert "--gateway HOST:PORT names the port of HTTPS" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "scheme", "told"),
+    [
+        (("--insecure",), "http://", "plain HTTP has no certificate"),
+        (("--insecure", "--cacert", __file__), "", "--insecure trusts any"),
+        (("--cacert", __file__), "", "holds no certificate"),
+        ((), "ftp://", "is not HOST:PORT or https://HOST:PORT"),
+    ],
+)
+async def test_options_that_make_no_sense_are_told(words, scheme, told, capsys):
+    assert await simulate(1, *words, scheme=scheme) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_the_lift_applies_to_the_canary_alone() -> None:

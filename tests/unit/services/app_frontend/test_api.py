@@ -7,43 +7,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from serinus.contracts.api import FeedbackSubmission, Problem, ReviewSubmission
 from serinus.services.app_frontend.api import AppService, RefusedError, UnavailableError
 from serinus.services.app_frontend.identity import Visit, read
 from serinus.services.chassis.context import CURRENT, RequestContext
+from support.upstream import FakeUpstream, running
 
 USER = "0123456789abcdef" * 2
 REVIEW = {
     "id": "r1", "text": "Good.", "status": "ok", "sentiment": "positive", "confidence": 0.9,
     "model": None, "track": "canary", "created_at": "2026-11-23T21:05:00Z", "served_by": [],
 }  # fmt: skip
-
-
-class Upstream:
-    """Answers with what was set, and remembers the requests."""
-
-    def __init__(self) -> None:
-        self.answer = web.Response()
-        self.drop = 0
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    def say(self, status: int, value: Any, **headers: str) -> None:
-        sent = {name.replace("_", "-"): text for name, text in headers.items()}
-        self.answer = web.Response(status=status, body=msgspec.json.encode(value), headers=sent)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append((request.method, request.path, headers, await request.read()))
-        if self.drop:
-            self.drop -= 1
-            assert request.transport is not None
-            request.transport.close()
-        return web.Response(
-            status=self.answer.status, body=self.answer.body, headers=self.answer.headers
-        )
 
 
 @pytest.fixture
@@ -53,13 +28,10 @@ def visit() -> Visit:
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[tuple[Upstream, AppService]]:
-    told = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", told.handle)
+async def upstream() -> AsyncIterator[tuple[FakeUpstream, AppService]]:
     async with (
-        TestServer(app, host="127.0.0.1") as server,
-        AppService(str(server.make_url("/")), 5.0, "app-frontend/canary") as client,
+        running() as told,
+        AppService(told.url, 5.0, "app-frontend/canary") as client,
     ):
         yield told, client
 
@@ -129,7 +101,7 @@ async def test_unavailable_says_when_to_try_again(
 @pytest.mark.parametrize("status", [500, 502, 504, 429])
 async def test_what_may_pass_is_unavailable(upstream: Any, visit: Visit, status: int) -> None:
     told, client = upstream
-    told.answer = web.Response(status=status, text="upstream connect error")
+    told.say(status, b"upstream connect error")
     with pytest.raises(UnavailableError):
         await client.read(visit, "r1")
 
@@ -147,7 +119,7 @@ async def test_an_answer_without_sense_is_unavailable(
     upstream: Any, visit: Visit, body: bytes
 ) -> None:
     told, client = upstream
-    told.answer = web.Response(body=body)
+    told.say(200, body)
     with pytest.raises(UnavailableError):
         await client.read(visit, "r1")
 

@@ -3,77 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from serinus.services.app_service.predictor import ModelService, PredictionError
+from support.upstream import FakeUpstream, running
 
 MODEL = {"name": "reviews", "version": "v1", "digest": "a" * 64}
 GOOD = {"model": MODEL, "predictions": [{"label": "negative", "confidence": 0.75}]}
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Upstream:
-    """A server that answers what the test puts into `handler`."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[dict[str, str], Any]] = []
-        self.handler: Handler | None = None
-        self.url = ""
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.requests.append((dict(request.headers), await request.read()))
-        if self.handler is not None:
-            return await self.handler(request)
-        return web.json_response(GOOD, headers={"x-served-by": "model-service/canary"})
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[Upstream]:
-    made = Upstream()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.answer)
-    async with TestServer(app) as server:
-        made.url = str(server.make_url("/"))
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    async with running() as made:
+        made.say(200, GOOD, x_served_by="model-service/canary")
         yield made
 
 
-def answering(status: int = 200, text: str = "") -> Handler:
-    async def handler(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, text=text, content_type="application/json")
-
-    return handler
-
-
-async def test_a_prediction_with_its_hop(upstream: Upstream) -> None:
+async def test_a_prediction_with_its_hop(upstream: FakeUpstream) -> None:
     async with ModelService(upstream.url, 1.0) as model:
         answer = await model.predict("Kalte Suppe, ☹", {"x-user": "u", "x-caller": "c"})
     assert (answer.prediction.label, answer.prediction.confidence) == ("negative", 0.75)
     assert (answer.model.version, answer.served_by) == ("v1", "model-service/canary")
-    ((headers, body),) = upstream.requests
+    ((_, _, headers, body),) = upstream.requests
     assert (headers["x-user"], headers["x-caller"]) == ("u", "c")
     assert body.decode() == '{"text":"Kalte Suppe, ☹"}'
 
 
 @pytest.mark.parametrize(
-    ("handler", "message"),
+    ("status", "body", "message"),
     [
-        (answering(503, "{}"), "status 503"),
-        (answering(302), "status 302"),
-        (answering(200, "oops"), "makes no sense"),
-        (answering(200, '{"model":{},"predictions":[]}'), "makes no sense"),
-        (answering(200, '{"model":{"name":"r","version":"1","digest":"a"},"predictions":[]}'),
+        (503, b"{}", "status 503"),
+        (302, b"", "status 302"),
+        (200, b"oops", "makes no sense"),
+        (200, b'{"model":{},"predictions":[]}', "makes no sense"),
+        (200, b'{"model":{"name":"r","version":"1","digest":"a"},"predictions":[]}',
          "makes no sense"),
     ],
 )  # fmt: skip
 async def test_an_answer_that_is_no_prediction(
-    upstream: Upstream, handler: Handler, message: str
+    upstream: FakeUpstream, status: int, body: bytes, message: str
 ) -> None:
-    upstream.handler = handler
+    upstream.say(status, body)
     async with ModelService(upstream.url, 1.0) as model:
         with pytest.raises(PredictionError, match=message):
             await model.predict("x", {})
@@ -81,18 +53,12 @@ async def test_an_answer_that_is_no_prediction(
     assert len(upstream.requests) == 2
 
 
-async def test_a_model_that_takes_too_long(upstream: Upstream) -> None:
-    forever = asyncio.Event()
-
-    async def handler(_: web.Request) -> web.StreamResponse:
-        await forever.wait()
-        return web.Response()
-
-    upstream.handler = handler
+async def test_a_model_that_takes_too_long(upstream: FakeUpstream) -> None:
+    upstream.delay = asyncio.Event()
     async with ModelService(upstream.url, 0.05) as model:
         with pytest.raises(PredictionError, match=r"within 0\.05 s"):
             await model.predict("x", {})
-    forever.set()
+    upstream.delay.set()
 
 
 async def test_a_model_out_of_reach() -> None:
@@ -102,24 +68,17 @@ async def test_a_model_out_of_reach() -> None:
         assert await model.version({}) is None
 
 
-async def test_a_connection_closed_under_us_is_tried_once_more(upstream: Upstream) -> None:
-    async def handler(request: web.Request) -> web.StreamResponse:
-        upstream.handler = None
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-
+async def test_a_connection_closed_under_us_is_tried_once_more(upstream: FakeUpstream) -> None:
     async with ModelService(upstream.url, 1.0) as model:
         await model.predict("x", {})
-        upstream.handler = handler
+        upstream.drop = 1
         assert (await model.predict("x", {})).prediction.label == "negative"
     assert len(upstream.requests) == 3
 
 
-async def test_the_version_of_the_model(upstream: Upstream) -> None:
-    upstream.handler = answering(
-        text='{"app":"model-service","version":"3","track":"canary","model":null}'
-    )
+async def test_the_version_of_the_model(upstream: FakeUpstream) -> None:
+    told = {"app": "model-service", "version": "3", "track": "canary", "model": None}
+    upstream.say(200, told)
     async with ModelService(upstream.url + "/", 1.0) as model:
         found = await model.version({})
     assert found is not None

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from serinus.services.app_service.store.base import Store
 from support.app_service import BLOCK, MODEL, Process
+from support.process import until_said
 
 
 @pytest.fixture
@@ -129,9 +130,7 @@ async def test_a_stop_lets_a_submission_finish(
     waiting = asyncio.create_task(http.post(url, json={"text": "Soup."}, headers=visitor()))
     await asked.wait()
     processes[0].popen.terminate()
-    assert processes[0].popen.stdout is not None
-    while '"stopping"' not in await asyncio.to_thread(processes[0].popen.stdout.readline):
-        pass
+    await asyncio.to_thread(until_said, processes[0].popen.stdout, '"stopping"')
     answer_now.set()
     async with await waiting as answer:
         assert (answer.status, (await answer.json())["status"]) == (201, "ok")

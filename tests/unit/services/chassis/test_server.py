@@ -17,6 +17,8 @@ from urllib.error import HTTPError
 
 import pytest
 
+from support.process import until_said
+
 SERVICE = """
     import asyncio, sys
     from contextlib import asynccontextmanager
@@ -66,14 +68,7 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.wait_for("serving")
-
-    def wait_for(self, word: str) -> None:
-        assert self.popen.stdout is not None
-        for line in self.popen.stdout:
-            if word in line:
-                return
-        raise AssertionError(f"the service ended before it said {word!r}")
+        until_said(self.popen.stdout, "serving")
 
     def get(self, path: str, port: int = 8080, **headers: str) -> tuple[int, dict[str, str], str]:
         request = urllib.request.Request(
@@ -120,7 +115,7 @@ def test_a_stop_finishes_what_is_in_flight(process: Process) -> None:
     answers: list[str] = []
     caller = threading.Thread(target=lambda: answers.append(process.get("/held")[2]))
     caller.start()
-    process.wait_for("held")
+    until_said(process.popen.stdout, "held")
     process.popen.send_signal(signal.SIGTERM)
     caller.join(timeout=10)
     assert answers == ["finished"]

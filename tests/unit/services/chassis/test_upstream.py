@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from serinus.services.chassis.upstream import OutOfReachError, TookTooLongError, Upstream
-
-
-class Server:
-    """Answers with `answer`, after `delay` has come; drops as many connections as `drop` says."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.answer: Callable[[], web.Response] = web.Response
-        self.delay: asyncio.Event | None = None
-        self.drop = 0
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-
-    async def handle(self, request: web.Request) -> web.Response:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        self.requests.append((request.method, request.path, headers, await request.read()))
-        if self.delay is not None:
-            await self.delay.wait()
-        if self.drop:
-            self.drop -= 1
-            assert request.transport is not None
-            request.transport.abort()
-        return self.answer()
+from support.upstream import FakeUpstream, running
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    made = Server()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.handle)
-    async with TestServer(app) as running:
-        made.url = str(running.make_url("/"))
+async def server() -> AsyncIterator[FakeUpstream]:
+    async with running() as made:
         yield made
 
 
-async def test_headers_and_content_go_out_and_an_answer_comes_back(server: Server) -> None:
+async def test_headers_and_content_go_out_and_an_answer_comes_back(server: FakeUpstream) -> None:
     server.answer = lambda: web.Response(status=418, text="tea", headers={"X-Served-By": "pot/a"})
     sent = {"x-caller": "cup/a"}
     async with Upstream(server.url, 5.0) as upstream:
@@ -59,7 +33,7 @@ async def test_headers_and_content_go_out_and_an_answer_comes_back(server: Serve
     assert sent == {"x-caller": "cup/a"}
 
 
-async def test_neither_redirects_nor_cookies_are_followed(server: Server) -> None:
+async def test_neither_redirects_nor_cookies_are_followed(server: FakeUpstream) -> None:
     server.answer = lambda: web.Response(
         status=302, headers={"location": "/elsewhere", "set-cookie": "a=b"}
     )
@@ -70,7 +44,7 @@ async def test_neither_redirects_nor_cookies_are_followed(server: Server) -> Non
     assert "cookie" not in server.requests[1][2]
 
 
-async def test_a_call_has_its_own_time_or_that_of_all(server: Server) -> None:
+async def test_a_call_has_its_own_time_or_that_of_all(server: FakeUpstream) -> None:
     server.delay = asyncio.Event()
     async with Upstream(server.url, 5.0) as upstream:
         with pytest.raises(TookTooLongError):
@@ -81,7 +55,7 @@ async def test_a_call_has_its_own_time_or_that_of_all(server: Server) -> None:
     server.delay.set()
 
 
-async def test_a_dropped_connection_is_tried_once_more(server: Server) -> None:
+async def test_a_dropped_connection_is_tried_once_more(server: FakeUpstream) -> None:
     async with Upstream(server.url, 5.0) as upstream:
         server.drop = 1
         assert (await upstream.call("POST", "/", {})).status == 200
