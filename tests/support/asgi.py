@@ -27,10 +27,14 @@ async def ask(
     path: str,
     *,
     json: Any = None,
-    body: bytes = b"",
+    body: bytes | Sequence[bytes] = b"",
+    gone: bool = False,
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
 ) -> Answer:
-    """Send one request; `json` is encoded and sent as application/json."""
+    """Send one request; `json` is encoded and sent as application/json.
+
+    A body may come in several pieces; `gone` is a client who leaves before the last one.
+    """
     pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
     if json is not None:
         body = msgspec.json.encode(json)
@@ -49,7 +53,11 @@ async def ask(
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
-    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+    pieces = [body] if isinstance(body, bytes) else list(body)
+    waiting: list[dict[str, Any]] = [
+        {"type": "http.request", "body": piece, "more_body": gone or at < len(pieces)}
+        for at, piece in enumerate(pieces, start=1)
+    ]
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.support.process import until_said
 
@@ -90,8 +91,11 @@ class Postgres:
 
 
 @contextmanager
-def running(programs: Path) -> Iterator[Postgres]:
-    """A server of its own, gone with its data at the end."""
+def running() -> Iterator[Postgres]:
+    """A server of its own, gone with its data at the end; skips where none is installed."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
     folder = Path(tempfile.mkdtemp(prefix="serinus-pg-"))
     try:
         server = Postgres(programs, folder)

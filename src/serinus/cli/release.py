@@ -75,13 +75,9 @@ def status(target: Target, *, as_json: bool) -> None:
 def show(target: Target, *, as_json: bool) -> None:
     """Configured, live and realised share of each track, and weights changed by hand."""
     now = changes.read(target.whole())
-    counted: dict[str, int] = {}
-    for page in target.metrics():
-        for track, count in draws.parse(page, now.epoch):
-            counted[track] = counted.get(track, 0) + count
     edits = [str(edit) for edit in target.edits()]
     told = shares.Released(target.installed().number, target.drawn(), edits)
-    shares.show(now, counted, told, as_json=as_json)
+    shares.show(now, draws.total(target.metrics(), now.epoch), told, as_json=as_json)
 
 
 def roll(target: Target, console: Console, verb: str, change: Change) -> Values:

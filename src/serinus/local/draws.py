@@ -25,20 +25,19 @@ _LABEL: Final = re.compile(r'(\w+)="([^"]*)"')
 
 def counted(rows: Iterable[Row], epoch: int) -> dict[str, int]:
     """Draws of that epoch per track; raises `LocalRunError` when a pod doesn't answer."""
+    ready = (row for row in rows if row.app == APP_FRONTEND and row.state == "ready")
+    return total((_metrics(row.address) for row in ready), epoch)
+
+
+def total(pages: Iterable[str], epoch: int) -> dict[str, int]:
+    """Draws of that epoch per track, over the metrics pages of all pods."""
     found: dict[str, int] = {}
-    for row in rows:
-        if row.app == APP_FRONTEND and row.state == "ready":
-            for track, count in parse(_metrics(row.address), epoch):
-                found[track] = found.get(track, 0) + count
+    for page in pages:
+        for line in _LINE.finditer(page):
+            labels = dict(_LABEL.findall(line["labels"]))
+            if labels.get("epoch") == str(epoch) and (track := labels.get("track")):
+                found[track] = found.get(track, 0) + int(float(line["value"]))
     return found
-
-
-def parse(text: str, epoch: int) -> Iterable[tuple[str, int]]:
-    """Track and draws of each series of that epoch."""
-    for line in _LINE.finditer(text):
-        labels = dict(_LABEL.findall(line["labels"]))
-        if labels.get("epoch") == str(epoch) and "track" in labels:
-            yield labels["track"], int(float(line["value"]))
 
 
 def _metrics(address: str) -> str:

@@ -11,5 +11,10 @@ serinus_other_total{epoch="7",track="canary"} 5.0
 
 
 def test_draws_of_one_epoch_whatever_their_weight():
-    assert list(draws.parse(TEXT, 7)) == [("canary", 12), ("canary", 3)]
-    assert list(draws.parse(TEXT, 8)) == []
+    assert draws.total([TEXT], 7) == {"canary": 15}
+    assert draws.total([TEXT], 8) == {}
+
+
+def test_draws_of_all_pods_are_summed():
+    stable = 'serinus_assignments_total{epoch="7",track="stable"} 1.0\n'
+    assert draws.total([TEXT, TEXT + stable], 7) == {"canary": 30, "stable": 1}

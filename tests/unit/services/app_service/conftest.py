@@ -56,10 +56,7 @@ def failed(by: Origin, reason: str = "The model can't be reached.") -> Outcome:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Postgres]:
-    programs = postgres.find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with postgres.running(programs) as server:
+    with postgres.running() as server:
         yield server
 
 

@@ -37,10 +37,7 @@ def url(postgres_server: postgres.Postgres) -> str:
 @pytest.fixture
 def own_server() -> Iterator[postgres.Postgres]:
     """A server that the test may stop."""
-    programs = postgres.find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with postgres.running(programs) as server:
+    with postgres.running() as server:
         yield server
 
 

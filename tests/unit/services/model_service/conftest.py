@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,7 @@ from serinus.services.model_service.app import application
 from serinus.services.model_service.metrics import ModelMetrics
 from serinus.services.model_service.predictor import Predictor
 from serinus.services.model_service.settings import Settings
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return msgspec.json.decode(self.body)
+from support.asgi import Answer, ask
 
 
 class Client:
@@ -49,31 +39,8 @@ class Client:
         gone: bool = False,
         **headers: str,
     ) -> Answer:
-        pieces = [body] if isinstance(body, bytes) else list(body)
-        events: list[dict[str, Any]] = [
-            {"type": "http.request", "body": piece, "more_body": gone or at < len(pieces)}
-            for at, piece in enumerate(pieces, start=1)
-        ]
-        events.append({"type": "http.disconnect"})
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return events.pop(0)
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        raw = [(name.encode(), value.encode("latin-1")) for name, value in names.items()]
-        scope = {
-            "type": "http", "method": method, "path": path, "raw_path": path.encode(),
-            "query_string": b"", "headers": raw, "http_version": "1.1", "scheme": "http",
-            "root_path": "", "server": ("127.0.0.1", 8080), "client": ("127.0.0.1", 1),
-        }  # fmt: skip
-        await self._app(scope, receive, send)
-        found = {key.decode(): value.decode() for key, value in sent[0]["headers"]}
-        data = b"".join(message.get("body", b"") for message in sent[1:])
-        return Answer(sent[0]["status"], found, data)
+        return await ask(self._app, method, path, body=body, headers=names, gone=gone)
 
     async def predict(self, body: Any, **headers: str) -> Answer:
         """POST /v1/predict; `body` is sent as it is when it is bytes."""
