@@ -228,6 +228,23 @@ def test_the_epoch_never_falls() -> None:
     install(routes(5), values={"rollout": {"epoch": 5} | off})
 
 
+def test_another_unit_key_begins_a_new_epoch() -> None:
+    """Each visitor would be two otherwise, one under each key."""
+    data = {"unit-key": base64.b64encode(b"kept-unit-key-0000001").decode()}
+    live = [held("Secret", "v1", "serinus-keys", data=data), routes(5)]
+    off = {"canary": {"enabled": False, "routed": False}}
+
+    def values(epoch: int, key: str) -> Any:
+        return {"rollout": {"epoch": epoch} | off, "secrets": {"unitKey": key}}
+
+    message = refused(*live, values=values(5, "given-unit-key-000001"))
+    assert "secrets.unitKey: the visitors of epoch 5 were counted under another key" in message
+    assert "rollout.epoch=6" in message
+    assert "kept-unit" not in message
+    install(*live, values=values(6, "given-unit-key-000001"))
+    install(*live, values=values(5, "kept-unit-key-0000001"))
+
+
 def canaries(*apps: str) -> list[Any]:
     return [held("Deployment", "apps/v1", f"{app}-canary") for app in apps]
 

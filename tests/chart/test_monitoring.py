@@ -291,6 +291,15 @@ def test_releases_of_one_prometheus_judge_their_own_series_only(tmp_path: Path) 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_databases_volume_is_watched_under_its_own_name() -> None:
+    assert (
+        'persistentvolumeclaim="data-postgresql-0"'
+        in alerts(render())["EventStoreNearlyFull"]["expr"]
+    )
+    mine = alerts(render({"store": {"postgresql": {"existingClaim": "mine"}}}))
+    assert mine["EventStoreNearlyFull"]["expr"].count('persistentvolumeclaim="mine"') == 2
+
+
 def test_values_change_single_alerts() -> None:
     changed = alerts(
         render(

@@ -145,6 +145,52 @@ def test_a_changed_setting_restarts_the_pods_that_read_it() -> None:
     assert annotation() != annotation(env={"MODEL_TIMEOUT_SECONDS": "3"})
 
 
+def test_another_key_restarts_the_pods_that_read_it() -> None:
+    """Old and new ones side by side would make two units of one visitor."""
+
+    def notes(keys: dict[str, str]) -> dict[str, str]:
+        index = render({"secrets": keys})
+        return {
+            app: one(index, "Deployment", f"{app}-stable").spec["template"]["metadata"][
+                "annotations"
+            ]["serinus/settings"]
+            for app in APPS
+        }
+
+    before = notes({})
+    other = {"sessionKey": "z" * 20, "unitKey": "z" * 20}
+    for key, reader in (("sessionKey", "app-frontend"), ("unitKey", "app-service")):
+        after = notes({key: other[key]})
+        assert {app for app in APPS if after[app] != before[app]} == {reader}
+    existing = {"existingSecret": "keys"}
+    assert notes(existing) == notes(existing | other)
+
+
+def test_the_cluster_may_choose_the_user() -> None:
+    """OpenShift gives each namespace a range, and refuses a number outside of it."""
+    index = render({"pods": {"userId": 0}, "store": {"postgresql": {"userId": 0}}})
+    for owner, pod, _ in pod_specs(index):
+        assert set(pod["securityContext"]) == {"runAsNonRoot", "seccompProfile"}, str(owner)
+
+
+def test_an_image_is_pinned_by_its_digest() -> None:
+    digest = f"sha256:{'0' * 64}"
+    image = {"repository": "app-service", "tag": "2.1.0", "digest": digest}
+    database = {"repository": "postgres", "tag": "17", "digest": digest}
+    index = render(
+        {
+            "workloads": {"app-service": {"tracks": {"canary": {"image": image}}}},
+            "store": {"postgresql": {"image": database}},
+        }
+    )
+    found = {owner.name: pod["containers"][0]["image"] for owner, pod, _ in pod_specs(index)}
+    assert found["app-service-canary"] == f"app-service:2.1.0@{digest}"
+    assert found["app-service-stable"] == "app-service:0.2.0"
+    assert found["postgresql"] == f"postgres:17@{digest}"
+    spec = one(index, "Deployment", "app-service-canary").raw["spec"]
+    assert environment(spec)["SERINUS_VERSION"] == "2.1.0"
+
+
 def test_probes_are_apart_and_on_the_second_port() -> None:
     container = deployment()["template"]["spec"]["containers"][0]
     assert container["startupProbe"]["httpGet"] == {"path": "/livez", "port": "http-metrics"}

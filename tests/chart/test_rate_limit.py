@@ -34,12 +34,14 @@ def envoy_filter() -> Any:
     return patch["patch"]["value"]
 
 
-def bootstrap(admin: Path) -> dict[str, Any]:
-    """A listener like the gateway's, with the filter in front of a route that answers itself."""
+def listener(hops: int) -> dict[str, Any]:
+    """Like the gateway's, with the filter in front of a route that answers itself; behind as many
+    proxies that are trusted to name the client."""
     connection = {
         "@type": f"type.googleapis.com/{HCM}",
         "stat_prefix": "test",
         "use_remote_address": True,
+        "xff_num_trusted_hops": hops,
         "route_config": {
             "virtual_hosts": [
                 {
@@ -62,26 +64,21 @@ def bootstrap(admin: Path) -> dict[str, Any]:
             },
         ],
     }
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": connection,
+    }
+    return {
+        "name": f"hops {hops}",
+        "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+        "filter_chains": [{"filters": [manager]}],
+    }
+
+
+def bootstrap(admin: Path) -> dict[str, Any]:
     return {
         "admin": {"address": {"pipe": {"path": str(admin)}}},
-        "static_resources": {
-            "listeners": [
-                {
-                    "name": "gateway",
-                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
-                    "filter_chains": [
-                        {
-                            "filters": [
-                                {
-                                    "name": "envoy.filters.network.http_connection_manager",
-                                    "typed_config": connection,
-                                }
-                            ]
-                        }
-                    ],
-                }
-            ]
-        },
+        "static_resources": {"listeners": [listener(0), listener(1)]},
     }
 
 
@@ -108,17 +105,17 @@ def admin(path: Path, page: str) -> str:
         connection.close()
 
 
-async def listening(path: Path, process: subprocess.Popen[bytes]) -> int:
-    """The gateway's port, once Envoy serves."""
+async def listening(path: Path, process: subprocess.Popen[bytes]) -> list[int]:
+    """The ports of both listeners, once Envoy serves."""
     async with asyncio.timeout(20):
         while process.poll() is None:
             try:
-                listeners = json.loads(admin(path, "/listeners?format=json"))
-                return int(
-                    listeners["listener_statuses"][0]["local_address"]["socket_address"][
-                        "port_value"
-                    ]
-                )
+                told = json.loads(admin(path, "/listeners?format=json"))["listener_statuses"]
+                ports = {
+                    one["name"]: int(one["local_address"]["socket_address"]["port_value"])
+                    for one in told
+                }
+                return [ports["hops 0"], ports["hops 1"]]
             except (OSError, LookupError):
                 await asyncio.sleep(0.02)
     raise AssertionError("Envoy ended")
@@ -127,6 +124,8 @@ async def listening(path: Path, process: subprocess.Popen[bytes]) -> int:
 @dataclass
 class Gateway:
     port: int
+    behind: int
+    """A port that trusts one proxy in front of it."""
 
     def ask(
         self, source: str, path: str = "/", host: str = HOST, headers: dict[str, str] | None = None
@@ -167,7 +166,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         env=dict(os.environ),
     )  # fmt: skip
     try:
-        yield Gateway(asyncio.run(listening(socket, process)))
+        yield Gateway(*asyncio.run(listening(socket, process)))
     finally:
         process.terminate()
         process.wait(20)
@@ -216,6 +215,19 @@ def test_a_claimed_address_buys_nothing(gateway: Gateway, header: str) -> None:
     gateway.exhaust(source)
     for number in range(5):
         assert gateway.ask(source, headers={header: f"203.0.113.{number}"}).status == 429
+
+
+def test_a_network_of_ipv6_is_one_client(gateway: Gateway) -> None:
+    """One customer has 2^64 addresses."""
+    behind = Gateway(gateway.behind, 0)
+
+    def ask(client: str) -> int:
+        return behind.ask("127.1.7.1", headers={"x-forwarded-for": client}).status
+
+    met = [ask(f"2001:db8:1:2::{number:x}") for number in range(1, BURST * 3)]
+    assert 429 in met
+    assert ask("2001:db8:1:3::1") == 200
+    assert ask("203.0.113.1") == 200
 
 
 @pytest.mark.slow

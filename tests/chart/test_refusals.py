@@ -51,6 +51,26 @@ CHECKED = [
         "pods.proxyConfig",
     ),
     (
+        path("workloads.app-service.replicas", 9),
+        "workloads.app-service: up to 20 pods open ten connections each",
+        "store.databaseUrl.existingSecret",
+    ),
+    (
+        path("workloads.app-service.autoscaling", {"enabled": True, "maxReplicas": 12}),
+        "workloads.app-service: up to 26 pods open ten connections each",
+        "store.databaseUrl.existingSecret",
+    ),
+    (
+        path("monitoring.scrapeInterval", "30s"),
+        "monitoring.scrapeInterval: with 30s the alerts that look at one minute would see nothing",
+        "at most 20s",
+    ),
+    (
+        path("monitoring.evaluationInterval", "1m30s"),
+        "monitoring.evaluationInterval: with 1m30s the alerts",
+        "at most 60s",
+    ),
+    (
         path("traffic.timeout", "1m"),
         "traffic.timeout: a request may take 1m, but a pod that stops waits for 25s only",
         "pods.shutdownSeconds",
@@ -213,6 +233,8 @@ REFUSED_BY_SCHEMA = [
     (path("model.registry", "models"), "/model/registry"),
     (path("model.cache.size", "big"), "/model/cache/size"),
     (path("traffic.timeout", "soon"), "/traffic/timeout"),
+    (path("pods.proxyConfig", {"holdAplication": True}), "holdAplication"),
+    (path(f"{CANARY}.image.digest", "sha256:0"), "/workloads/app-service/tracks/canary/image"),
     (path("policy.dnsPorts", []), "/policy/dnsPorts"),
     (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
     (path("policy.externalPeers", [{"podSelectr": {}}]), "podSelectr"),

@@ -9,7 +9,7 @@ import pytest
 
 from serinus.contracts.routing import COOKIE_MAX_AGE
 from serinus.manifests import Index
-from tests.chart.support import one, render, rules, scenario
+from tests.chart.support import NAMESPACE, one, render, rules, scenario
 
 PAGES = "app-frontend-gateway"
 API = "app-service-gateway"
@@ -219,6 +219,27 @@ def test_model_service_keeps_a_visitor_at_one_pod() -> None:
     index = scenario("default-cluster")
     policy = one(index, "DestinationRule", "model-service").spec["trafficPolicy"]
     assert policy["loadBalancer"]["consistentHash"] == {"httpHeaderName": "x-user"}
+
+
+@pytest.mark.parametrize(
+    ("scene", "gateway", "api"),
+    [("default-cluster", "istio-system", False), ("two-hosts", "edge", True)],
+)
+def test_routes_are_seen_where_they_are_asked_for(scene: str, gateway: str, api: bool) -> None:
+    """A mesh may hide what names nobody, and tells every tenant otherwise."""
+    index = scenario(scene)
+    outside = {PAGES, "app-frontend", *((API, "app-service") if api else ())}
+    for kind in ("VirtualService", "DestinationRule"):
+        for item in index.of(kind):
+            inner = item.spec.get("gateways") == ["mesh"]
+            seen = [".", gateway] if item.name in outside and not inner else ["."]
+            assert item.spec["exportTo"] == seen, str(item)
+
+
+def test_a_gateway_beside_the_release_is_named_once() -> None:
+    index = render({"gateway": {"namespace": NAMESPACE}})
+    for item in index.of("VirtualService"):
+        assert item.spec["exportTo"] == ["."]
 
 
 def test_a_retry_goes_to_another_pod() -> None:

@@ -36,6 +36,37 @@ def test_the_database_s_address_holds_the_same_password() -> None:
     assert secret.annotations == KEEP
 
 
+def test_the_application_is_no_superuser_of_its_database() -> None:
+    index = scenario("default-cluster")
+    script = one(index, "ConfigMap", "postgresql").raw["data"]["serinus.sql"]
+    assert "CREATE DATABASE serinus OWNER serinus" in script
+    assert "ALTER ROLE postgres PASSWORD NULL" in script
+    pod = one(index, "StatefulSet", "postgresql").spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert "POSTGRES_USER" not in {entry["name"] for entry in container["env"]}
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts["init"] == "/docker-entrypoint-initdb.d"
+    assert {"name": "init", "configMap": {"name": "postgresql"}} in pod["volumes"]
+
+
+def test_an_external_database_may_have_an_authority_of_its_own() -> None:
+    store = {
+        "postgresql": {"enabled": False},
+        "databaseUrl": {"existingSecret": "mine", "caKey": "rds.pem"},
+    }
+    index = render({"store": store})
+    assert volumes(index, "app-service-stable")["database-ca"]["secret"] == {
+        "secretName": "mine", "items": [{"key": "rds.pem", "path": "ca.crt"}],
+    }  # fmt: skip
+    pod = one(index, "Deployment", "app-service-stable").spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {"name": "PGSSLROOTCERT", "value": "/database/ca.crt"} in container["env"]
+    assert {"name": "database-ca", "mountPath": "/database", "readOnly": True} in container[
+        "volumeMounts"
+    ]
+    assert "database-ca" not in volumes(index, "app-frontend-stable")
+
+
 def test_existing_secrets_replace_the_chart_s() -> None:
     index = scenario("existing-secrets-and-claims")
     assert index.of("Secret") == ()

@@ -52,6 +52,13 @@ async def test_a_review_travels_in_both_tracks(release: Release) -> None:
         await client.close()
 
 
+def test_the_application_is_no_superuser_of_its_database(release: Release) -> None:
+    rights = (
+        "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+    )
+    assert release.sql(rights) == ["f|f|f"]
+
+
 def test_a_render_that_only_names_istios_api_makes_no_secrets() -> None:
     """As Argo CD renders: random ones would differ at each sync."""
     done = run_any(

@@ -34,6 +34,15 @@
 {{- fail (printf "rollout.epoch: %d is below %d, the one in force; visitors drawn long ago would count as drawn again.\nSet rollout.epoch to %d or more." (int .Values.rollout.epoch) $epoch $epoch) }}
 {{- end }}
 
+{{- with .Values.secrets }}
+{{- if and $live .unitKey (not .existingSecret) (eq $epoch (int $.Values.rollout.epoch)) }}
+{{- $kept := dig "data" "unit-key" "" (lookup "v1" "Secret" $.Release.Namespace "serinus-keys" | default dict) | b64dec }}
+{{- if and $kept (ne $kept .unitKey) }}
+{{- fail (printf "secrets.unitKey: the visitors of epoch %d were counted under another key, and each would count twice.\nLeave it out: that key is kept. Or begin a new epoch with it: rollout.epoch=%d." $epoch (add1 $epoch)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- if and $live .Values.rollout.canary.routed }}
 {{- range $app, $_ := include "serinus.apps" . | fromYaml }}
 {{- if not (lookup "apps/v1" "Deployment" $.Release.Namespace (printf "%s-canary" $app)) }}

@@ -83,16 +83,19 @@ annotations:
 
 {{/* Reference of a track's image. Takes dict "root" $ "image" IMAGE. */}}
 {{- define "serinus.image" -}}
-{{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ include "serinus.tag" . }}
+{{- with .root.Values.image.registry }}{{ trimSuffix "/" . }}/{{ end }}{{ .image.repository }}:{{ include "serinus.tag" . }}{{ include "serinus.digest" .image }}
 {{- end }}
 
-{{/* Security context of a pod under the "restricted" profile. Takes a numeric user. */}}
+{{/* Security context of a pod under the "restricted" profile. Takes a numeric user; 0: the cluster's
+     choice, as OpenShift makes one for each namespace. */}}
 {{- define "serinus.podSecurity" -}}
 runAsNonRoot: true
+{{- if int . }}
 runAsUser: {{ int . }}
 runAsGroup: {{ int . }}
 fsGroup: {{ int . }}
 fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
@@ -122,6 +125,11 @@ capabilities: {drop: [ALL]}
 {{- else }}sqlite{{ end }}
 {{- end }}
 
+{{/* An image's digest behind its tag; empty where none is given. Takes IMAGE. */}}
+{{- define "serinus.digest" -}}
+{{- with .digest }}@{{ . }}{{ end }}
+{{- end }}
+
 {{/* Secret and key that hold DATABASE_URL. */}}
 {{- define "serinus.databaseUrl" -}}
 {{- if eq (include "serinus.store" .) "external" -}}
@@ -131,6 +139,11 @@ key: {{ .Values.store.databaseUrl.key }}
 name: {{ .Values.store.postgresql.existingSecret | default "postgresql" }}
 key: database-url
 {{- end }}
+{{- end }}
+
+{{/* Key of the external database's certificate authority, where there is one. */}}
+{{- define "serinus.databaseCA" -}}
+{{- if eq (include "serinus.store" .) "external" }}{{ .Values.store.databaseUrl.caKey }}{{ end }}
 {{- end }}
 
 {{/* Secret with session-key and unit-key. */}}
@@ -178,10 +191,14 @@ storageClassName: {{ .storageClassName }}
 {{- toJson $hosts }}
 {{- end }}
 
-{{/* A duration such as 1500ms as a number of seconds. */}}
+{{/* A duration such as 1500ms or 1m30s as a number of seconds. */}}
 {{- define "serinus.seconds" -}}
-{{- $units := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 }}
-{{- mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[a-z]+$" .)) }}
+{{- $units := dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0 "d" 86400.0 }}
+{{- $sum := 0.0 }}
+{{- range regexFindAll "[0-9.]+(ms|s|m|h|d)" . -1 }}
+{{- $sum = addf $sum (mulf (regexFind "^[0-9.]+" . | float64) (get $units (regexFind "[a-z]+$" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
 
 {{/* Labels of the ingress gateway's pods, as JSON. A default in values.yaml would stay beside what a

@@ -4,6 +4,15 @@
 ^(?:.*;[ \t]*)?app-version={{ .track }}(?:\.{{ int .root.Values.rollout.epoch }}\.[0-9]+)?[ \t]*(?:;.*)?$
 {{- end }}
 
+{{/* Namespaces that see a route or a destination: this one and, where the gateway asks for it, its own.
+     Takes dict "root" $ "gateway" BOOL. */}}
+{{- define "serinus.exportTo" -}}
+{{- $gateway := .root.Values.gateway.namespace }}
+{{- $seen := list "." }}
+{{- if and .gateway (ne $gateway .root.Release.Namespace) }}{{ $seen = append $seen $gateway }}{{ end }}
+{{- toJson $seen }}
+{{- end }}
+
 {{/* What a draw says: <track>.<epoch>.<canary's weight>. Takes dict "root" $ "track" TRACK. */}}
 {{- define "serinus.draw" -}}
 {{ .track }}.{{ int .root.Values.rollout.epoch }}.{{ include "serinus.canaryWeight" .root }}

@@ -33,6 +33,14 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- toYaml (merge $shared .workload.env) }}
 {{- end }}
 
+{{/* The key that an application reads at its start, where a value gives it: another one restarts all
+     pods together. A generated one never changes. Takes dict "root" $ "app" APP. */}}
+{{- define "serinus.givenKey" -}}
+{{- with .root.Values.secrets }}
+{{- if not .existingSecret }}{{ get (dict "app-frontend" .sessionKey "app-service" .unitKey) $.app }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Environment of one container. Takes dict "root" $ "app" APP "part" PART "workload" WORKLOAD
      "name" TRACK "track" TRACK'S VALUES. */}}
 {{- define "serinus.env" -}}
@@ -67,6 +75,9 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
   valueFrom:
     secretKeyRef:
       {{- include "serinus.databaseUrl" .root | nindent 6 }}
+{{- if include "serinus.databaseCA" .root }}
+- {name: PGSSLROOTCERT, value: /database/ca.crt}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if eq .app "model-service" }}
@@ -85,6 +96,9 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
 - {name: event-store, mountPath: /data}
 {{- end }}
+{{- if and (eq .app "app-service") (include "serinus.databaseCA" .root) }}
+- {name: database-ca, mountPath: /database, readOnly: true}
+{{- end }}
 {{- if eq .app "model-service" }}
 - {name: model-cache, mountPath: /cache}
 {{- if .root.Values.model.registryClaim }}
@@ -98,6 +112,12 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
 - name: event-store
   persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" }}}
+{{- end }}
+{{- if and (eq .app "app-service") (include "serinus.databaseCA" .root) }}
+- name: database-ca
+  secret:
+    secretName: {{ .root.Values.store.databaseUrl.existingSecret }}
+    items: [{key: {{ .root.Values.store.databaseUrl.caKey }}, path: ca.crt}]
 {{- end }}
 {{- if eq .app "model-service" }}
 {{- with .root.Values.model.cache }}

@@ -55,7 +55,7 @@ def service(item: Object, namespace: str) -> Service:
 def destination_rule(item: Object) -> tuple[str, TrafficPolicy, tuple[Subset, ...]]:
     """Host, policy and subsets; a subset's policy is laid over the host's, block by block."""
     with Fields(item, ("spec",)) as spec:
-        spec.without_effect("exportTo", ["."], ["*"])
+        spec.exported()
         policy = _policy(spec.block("trafficPolicy"))
         subsets = []
         for block in spec.blocks("subsets"):

@@ -153,6 +153,12 @@ class Fields:
         if value is not None and value not in allowed:
             raise self.error(f"{value!r} is not covered by the mesh compiler", key, remedy=_REMEDY)
 
+    def exported(self) -> None:
+        """Accept `exportTo` where it names this namespace, the only one on one machine."""
+        seen = self.texts("exportTo")
+        if seen and not {".", "*"} & set(seen):
+            raise self.error("without this namespace is not covered", "exportTo", remedy=_REMEDY)
+
     def _typed(self, key: str, kind: type[T], name: str) -> T | None:
         value = self.raw(key)
         if value is not None and not isinstance(value, kind):

@@ -29,7 +29,7 @@ _REDIRECT_CODES: Final = {301, 302, 303, 307, 308}
 def virtual_service(item: Object, namespace: str) -> VirtualService:
     """One VirtualService; raises `MeshError` for a field that is not covered."""
     with Fields(item, ("spec",)) as spec:
-        spec.without_effect("exportTo", ["."], ["*"])
+        spec.exported()
         rules = [_rule(block) for block in spec.blocks("http")]
         if not rules:
             raise spec.error("must have at least one http route")

@@ -60,7 +60,8 @@ async def build(chassis: Chassis[Settings]) -> AsyncIterator[Starlette]:
     """The application, its store open and its model's address known."""
     settings = chassis.settings
     store = open_store(settings)
-    chassis.health.add("store", store.check)
+    # A database is shared: were it a condition, its outage would end all of this, which can say so.
+    chassis.health.add("store", store.check, to_start=bool(settings.database_url))
     chassis.telemetry.expect_callers(APP_FRONTEND)
     await store.open()
     try:

@@ -23,23 +23,32 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._to_start: set[str] = set()
         self.started = False
         self.stopping = False
 
-    def add(self, name: str, check: Check) -> None:
-        """Make readiness depend on `check`, reported under `name`."""
+    def add(self, name: str, check: Check, *, to_start: bool = False) -> None:
+        """Make readiness depend on `check`, reported under `name`.
+
+        With `to_start` only until it was fine once: for what all replicas share, whose outage would
+        take every one of them out of service, where each can still say what is wrong.
+        """
         self._checks[name] = check
+        if to_start:
+            self._to_start.add(name)
 
     async def missing(self) -> dict[str, str]:
         """What keeps the process from being ready, by name; empty when ready."""
         if self.stopping:
             return {"process": "stopping"}
         missing = {}
-        for name, check in self._checks.items():
+        for name, check in list(self._checks.items()):
             found = check()
             reason = await found if inspect.isawaitable(found) else found
             if reason is not None:
                 missing[name] = reason
+            elif name in self._to_start:
+                del self._checks[name]
         if not self.started and not missing:
             missing["process"] = "starting"
         return missing

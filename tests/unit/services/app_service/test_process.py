@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from serinus.services.app_service.store.base import Store
+from support import postgres
 from support.app_service import BLOCK, MODEL, Process
 from support.process import until_said
 
@@ -179,3 +180,23 @@ async def test_readiness_names_the_store(
     async with http.get(url) as answer:
         assert answer.status == 503
         assert "events.db is gone" in json.loads(await answer.text())["missing"]["store"]
+
+
+@pytest.mark.postgres
+async def test_readiness_outlives_the_outage_of_a_shared_database(
+    processes: list[Process], http: aiohttp.ClientSession
+) -> None:
+    """All of them would leave service at once, and nobody could say why."""
+    with postgres.running() as server:
+        processes.append(Process({"DATABASE_URL": server.create()}))
+        processes[0].wait()
+        ready = f"http://{processes[0].host}:9090/readyz"
+        async with http.get(ready) as answer:
+            assert answer.status == 200
+        server.stop()
+        async with http.get(ready) as answer:
+            assert answer.status == 200
+        url = f"{processes[0].url}/v1/exposures"
+        async with http.post(url, json={"trigger": "page"}, headers=visitor()) as answer:
+            assert answer.status == 503
+            assert "Nothing was kept" in await answer.text()
