@@ -21,9 +21,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
-
-from support import chromium
-from support.process import free_port, until_said
+from tests.support import chromium
+from tests.support.process import free_port, until_said
 
 HERE = Path(__file__).parent
 MODEL = {"name": "reviews", "version": "v2", "digest": "c" * 64}

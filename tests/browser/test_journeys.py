@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from playwright.sync_api import Page, Route, expect
+from tests.support.states import paste, result, write
 
 from serinus.visitors.journey import Behaviour, Client, Journey, LabelledReview, walk
-from support.states import paste, result, write
 
 
 def focused(page: Page) -> str:

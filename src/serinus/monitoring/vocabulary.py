@@ -43,9 +43,11 @@ CLUSTER: Final = frozenset(
         "istio_agent_cert_expiry_seconds",
         "citadel_server_root_cert_expiry_timestamp",
         "certmanager_certificate_expiration_timestamp_seconds",
+        "kubelet_volume_stats_used_bytes",
+        "kubelet_volume_stats_capacity_bytes",
     }
 )
-"""From the sidecars' agents, istiod and cert-manager, in a cluster only."""
+"""From the sidecars' agents, istiod, cert-manager and the kubelet, in a cluster only."""
 
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'')
 _BRACED: Final = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")

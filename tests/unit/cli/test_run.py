@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.process import free_port, until_said
 
 from serinus.cli import main
-from support.process import free_port, until_said
 
 CHART = Path(__file__).parents[1] / "local" / "chart"
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from tests.support.process import free_port
 
 from serinus import rollout
 from serinus.errors import LocalRunError, PortInUseError, RolloutError
 from serinus.local import control, session
-from support.process import free_port
 
 CHART = Path(__file__).parent / "chart"
 

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from tests.support.certificate import self_signed
 
 from serinus.cli import main
 from serinus.errors import GatewayError, SerinusError
 from serinus.visitors.crowd import Crowd, visitor_address
 from serinus.visitors.journey import Behaviour, LabelledReview
 from serinus.visitors.report import Report
-from support.certificate import self_signed
 
 REVIEWS = [LabelledReview("good", "positive"), LabelledReview("bad", "negative")]
 FORM = '<form action="/reviews"><input type="hidden" name="csrf_token" value="t"></form>'

@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from tests.support.asgi import Answer, ask
+from tests.support.reviews import FakeReviews
 
 from serinus.services.app_frontend.app import application
 from serinus.services.app_frontend.pages import Frontend
 from serinus.services.app_frontend.settings import Settings
 from serinus.services.chassis.telemetry import Telemetry
 from serinus.visitors.page import Page, read
-from support.asgi import Answer, ask
-from support.reviews import FakeReviews
 
 USER = "0123456789abcdef" * 2
 COOKIES = {"app-version": "canary.7.10", "serinus-user": USER}

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.upstream import FakeUpstream, running
 
 from serinus.contracts.api import FeedbackSubmission, Problem, ReviewSubmission
 from serinus.services.app_frontend.api import AppService, RefusedError, UnavailableError
 from serinus.services.app_frontend.identity import Visit, read
 from serinus.services.chassis.context import CURRENT, RequestContext
-from support.upstream import FakeUpstream, running
 
 USER = "0123456789abcdef" * 2
 REVIEW = {

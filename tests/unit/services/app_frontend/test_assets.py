@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import re
 
+from tests.support.asgi import Answer
+
 from serinus.services.app_frontend.assets import Assets
-from support.asgi import Answer
 
 
 def test_addresses_carry_track_and_content() -> None:

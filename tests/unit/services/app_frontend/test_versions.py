@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.support.reviews import FakeReviews
 
 from serinus.services.app_frontend import versions as room
 from serinus.services.app_frontend.api import UnavailableError
 from serinus.services.app_frontend.versions import Versions
-from support.reviews import FakeReviews
 
 
 async def test_the_footer_names_three_services_and_the_model(visitor: Any) -> None:

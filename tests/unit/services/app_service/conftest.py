@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import asgi, postgres
 
 from serinus.contracts.api import ModelInfo, Prediction, VersionInfo
 from serinus.contracts.routing import Assignment
@@ -20,7 +21,6 @@ from serinus.services.app_service.service import Service
 from serinus.services.app_service.settings import Settings
 from serinus.services.app_service.store.base import NewReview, Origin, Outcome, Store
 from serinus.services.chassis.telemetry import Telemetry
-from support import asgi, postgres
 
 MODEL = ModelInfo("reviews", "v1", "a" * 64)
 CANARY_7 = Assignment("canary", 7, 10, "assigned")

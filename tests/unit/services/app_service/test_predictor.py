@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from tests.support.upstream import FakeUpstream, running
 
 from serinus.services.app_service.predictor import ModelService, PredictionError
-from support.upstream import FakeUpstream, running
 
 MODEL = {"name": "reviews", "version": "v1", "digest": "a" * 64}
 GOOD = {"model": MODEL, "predictions": [{"label": "negative", "confidence": 0.75}]}

@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.support import postgres
+from tests.support.app_service import BLOCK, MODEL, Process
+from tests.support.process import until_said
 
 from serinus.services.app_service.store.base import Store
-from support import postgres
-from support.app_service import BLOCK, MODEL, Process
-from support.process import until_said
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import postgres
 
 from serinus.contracts.routing import Assignment
 from serinus.services.app_service.store.base import Event, NoPredictionError, Store
 from serinus.services.app_service.store.postgres import PostgresStore
 from serinus.services.app_service.store.sqlite import SqliteStore
-from support import postgres
 
 from .conftest import failed, origin, predicted, review
 

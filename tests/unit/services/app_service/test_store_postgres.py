@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
+from tests.support import postgres
 
 from serinus.errors import StoreError
 from serinus.services.app_service.store.base import StoreUnavailableError
 from serinus.services.app_service.store.postgres import PostgresStore
-from support import postgres
 
 from .conftest import origin, predicted, review
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import async_playwright
-
-from support.app_service import Process
+from tests.support.app_service import Process
 
 from .conftest import Client
 

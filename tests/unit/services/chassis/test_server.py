@@ -16,8 +16,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
-
-from support.process import until_said
+from tests.support.process import until_said
 
 SERVICE = """
     import asyncio, sys

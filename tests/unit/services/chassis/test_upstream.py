@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
+from tests.support.upstream import FakeUpstream, running
 
 from serinus.services.chassis.upstream import OutOfReachError, TookTooLongError, Upstream
-from support.upstream import FakeUpstream, running
 
 
 @pytest.fixture

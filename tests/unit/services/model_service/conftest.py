@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.support.asgi import Answer, ask
 
 from serinus.clients import registry
 from serinus.model.artifact import Manifest, read, write
@@ -20,7 +21,6 @@ from serinus.services.model_service.app import application
 from serinus.services.model_service.metrics import ModelMetrics
 from serinus.services.model_service.predictor import Predictor
 from serinus.services.model_service.settings import Settings
-from support.asgi import Answer, ask
 
 
 class Client:
