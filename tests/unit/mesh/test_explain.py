@@ -107,6 +107,21 @@ def test_the_most_specific_host_decides(host: str, found: str) -> None:
     assert decision.host == found
 
 
+@pytest.mark.parametrize(
+    ("bound", "status"),
+    [("web.test", None), ("*/web.test", None), ("other/web.test", None), ("./web.test", 404)],
+)
+def test_a_gateway_s_host_says_whose_rules_it_takes(bound: str, status: int | None) -> None:
+    """`./` those of its own namespace: another's rules for the host are not met."""
+    gateway = GATEWAY.replace('"*"', f'"{bound}"')
+    foreign = rules(f"[{{{TO_WEB}}}]", gateways="[demo/gateway]").replace(
+        "name: web}", "name: web, namespace: other}", 1
+    )
+    assert explain(read(gateway, SERVICE, foreign), ask()).status == status
+    own = read(gateway.replace("other/", "demo/"), SERVICE, rules(f"[{{{TO_WEB}}}]"))
+    assert explain(own, ask()).status is None
+
+
 def test_a_service_without_rules_is_called_directly() -> None:
     caller = Workload("shop", "stable", {"app": "shop"})
     decision = explain(read(SERVICE), ask(host="web.demo.svc:80", source=caller))

@@ -66,6 +66,16 @@ def test_virtual_service(http: str, path: str, what: str) -> None:
         ("trafficPolicy: {tls: {mode: SIMPLE}}", "tls.mode", "'SIMPLE' is not covered"),
         ("trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}", "simple", "PASSTHROUGH"),
         ("trafficPolicy: {loadBalancer: {warmup: {}}}", "warmup", "not covered"),
+        (
+            "trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}",
+            "localityLbSetting.enabled",
+            "{enabled: false} only",
+        ),
+        (
+            "trafficPolicy: {loadBalancer: {localityLbSetting: {}}}",
+            "localityLbSetting",
+            "{enabled: false} only",
+        ),
         ("trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}", "Hash", "only"),
         ("trafficPolicy: {connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}", "h2Up", "not cov"),
         ("workloadSelector: {}", "workloadSelector", "not covered"),

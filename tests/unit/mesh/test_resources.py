@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tests.unit.mesh.objects import web
+import pytest
+from tests.unit.mesh.objects import GATEWAY, SERVICE, TRACKS, read, rules, web
 
 from serinus.mesh import envoy
 from serinus.mesh.envoy import names
@@ -100,6 +101,25 @@ def test_new_clusters_come_before_the_routes_that_name_them() -> None:
     assert [path for path, _ in changes] == [
         "cds.json", "rds/outbound.web.canary.web.json", "lds.json",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "other"), [("", False), ("true", True), ("false", False)])
+def test_a_retry_leaves_the_pod_of_its_hash_only_when_told_to(said: str, other: bool) -> None:
+    retries = "attempts: 2" + (f", retryIgnorePreviousHosts: {said}" if said else "")
+    hashed = TRACKS + (
+        "  trafficPolicy: {loadBalancer: {consistentHash: {httpHeaderName: x-user}}}\n"
+    )
+    http = f"[{{retries: {{{retries}}}, route: [{{destination: {{host: web, subset: stable}}}}]}}]"
+    files = envoy.compile(read(GATEWAY, SERVICE, hashed, rules(http)), PLACEMENT).files
+    (group,) = json.loads(files["rds/gateway.json"])["resources"]
+    (action,) = (
+        route["route"]
+        for host in group["virtual_hosts"]
+        for route in host["routes"]
+        if "retry_policy" in route.get("route", {})
+    )
+    assert action["hash_policy"]
+    assert ("retry_host_predicate" in action["retry_policy"]) == other
 
 
 def test_pods_are_chosen_by_selector_subset_and_named_port() -> None:
