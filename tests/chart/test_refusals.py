@@ -212,6 +212,17 @@ def test_a_check_names_the_path_and_the_remedy(
     assert remedy in caught.value.remedy
 
 
+@pytest.mark.parametrize("kind", ["labels", "annotations"])
+def test_whatever_the_chart_sets_on_a_pod_is_refused(kind: str) -> None:
+    owners = [*render().of("Deployment"), *render().of("StatefulSet")]
+    keys = {key for item in owners for key in item.spec["template"]["metadata"][kind]}
+    assert keys
+    for key in keys:
+        with pytest.raises(ChartError) as caught:
+            render({"pods": {kind: {key: "x"}}})
+        assert caught.value.what.startswith(f"pods.{kind}.{key}: the chart sets this")
+
+
 REFUSED_BY_SCHEMA = [
     (path("hosts.frontent", "x"), "frontent"),
     (path("hosts.frontend", "Reviews Example"), "/hosts/frontend"),
@@ -236,6 +247,11 @@ REFUSED_BY_SCHEMA = [
     (path("pods.proxyConfig", {"holdAplication": True}), "holdAplication"),
     (path(f"{CANARY}.image.digest", "sha256:0"), "/workloads/app-service/tracks/canary/image"),
     (path("policy.dnsPorts", []), "/policy/dnsPorts"),
+    (path("pods.proxyConfig.proxyStatsMatcher", "mine"), "/pods/proxyConfig/proxyStatsMatcher"),
+    (
+        path("pods.proxyConfig.proxyStatsMatcher.inclusionRegexps", "mine"),
+        "/pods/proxyConfig/proxyStatsMatcher/inclusionRegexps",
+    ),
     (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
     (path("policy.externalPeers", [{"podSelectr": {}}]), "podSelectr"),
     (path("gateway.port", 70000), "/gateway/port"),
