@@ -42,5 +42,8 @@ def plain(line: str) -> str:
     """A line of klog without its header; empty where there is nothing to tell."""
     if not (found := _WARNING.fullmatch(line)):
         return line
-    text = json.loads(f'"{found["text"]}"')
+    try:
+        text = json.loads(f'"{found["text"]}"')
+    except ValueError:  # Go quotes some characters as JSON can't.
+        return line
     return "" if text.startswith(_EXPECTED) else f"warning: {text}"

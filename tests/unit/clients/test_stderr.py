@@ -28,6 +28,15 @@ def test_what_is_known_of_the_rate_limit_is_not_told(capfd: pytest.CaptureFixtur
     assert capfd.readouterr().err == ""
 
 
+def test_a_warning_that_go_quotes_its_own_way_is_told_as_it_is(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    line = KLOG.format(r"\x1b is no text")
+    with readable():
+        os.write(2, line.encode())
+    assert capfd.readouterr().err == line
+
+
 def test_a_failure_loses_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     def fails() -> None:
         os.write(2, b"the reason\n")
