@@ -11,8 +11,7 @@
 {{- end }}
 
 {{- if .Values.gateway.checkHosts }}
-{{- $hosts := include "serinus.hosts" . | fromJsonArray }}
-{{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
+{{- $hosts := include "serinus.served" . | fromJsonArray }}
 {{- range (lookup "networking.istio.io/v1" "Gateway" "" "").items | default list }}
 {{- if and (include "serinus.samePods" (dict "root" $ "gateway" .)) (not (include "serinus.ours" (dict "root" $ "object" .))) }}
 {{- $other := . }}

@@ -48,6 +48,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{/* Labels that all pods of this release have, and no other pod, as JSON. */}}
+{{- define "serinus.ownPods" -}}
+{{- toJson (dict "app.kubernetes.io/part-of" "serinus" "app.kubernetes.io/instance" .Release.Name) }}
+{{- end }}
+
 {{/* Labels of pods: no version of chart or application, which would restart pods and which Istio
      would take for the track. Takes dict "root" $ "name" NAME. */}}
 {{- define "serinus.podLabels" -}}
@@ -165,16 +170,23 @@ storageClassName: {{ .storageClassName }}
 {{/* A secret value, base64: given, kept from the cluster, or generated there.
      Takes dict "root" $ "secret" NAME "key" KEY "given" VALUE "path" PATH "existing" PATH. */}}
 {{- define "serinus.secretValue" -}}
+{{- $cluster := include "serinus.onCluster" .root }}
 {{- $kept := "" }}
-{{- if include "serinus.onCluster" .root }}
+{{- if $cluster }}
 {{- $kept = dig "data" .key "" (lookup "v1" "Secret" .root.Release.Namespace .secret | default dict) }}
 {{- end }}
 {{- if .given }}{{ b64enc .given }}
 {{- else if $kept }}{{ $kept }}
-{{- else if include "serinus.onCluster" .root }}{{ randAlphaNum 48 | b64enc }}
+{{- else if $cluster }}{{ randAlphaNum 48 | b64enc }}
 {{- else }}
 {{- fail (printf "%s is not set, and no cluster is at hand that would keep a generated one.\nSet it, or name a Secret of yours in %s." .path .existing) }}
 {{- end }}
+{{- end }}
+
+{{/* Whether the gateway may call an application: the page always, the API by choice. Takes dict
+     "root" $ "app" APP. */}}
+{{- define "serinus.atGateway" -}}
+{{- if or (eq .app "app-frontend") (and (eq .app "app-service") .root.Values.api.expose) }}true{{ end }}
 {{- end }}
 
 {{/* A list of texts as a JSON list, each quoted for a regex. */}}
@@ -182,6 +194,13 @@ storageClassName: {{ .storageClassName }}
 {{- $quoted := list }}
 {{- range . }}{{ $quoted = append $quoted (regexQuoteMeta .) }}{{ end }}
 {{- toJson $quoted }}
+{{- end }}
+
+{{/* Hosts that the gateway serves for this release, Grafana's too, as a JSON list. */}}
+{{- define "serinus.served" -}}
+{{- $hosts := include "serinus.hosts" . | fromJsonArray }}
+{{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
+{{- toJson $hosts }}
 {{- end }}
 
 {{/* Hosts of the application at the gateway, as a JSON list. */}}

@@ -93,7 +93,7 @@ def problems(
     version = cluster.version()
     if version < OLDEST:
         yield Problem(
-            f"the API server is {version[0]}.{version[1]}, older than {OLDEST[0]}.{OLDEST[1]}",
+            f"the API server is {_dotted(version)}, older than {_dotted(OLDEST)}",
             "upgrade the cluster; pods need preStop sleeps to stop without a lost request",
         )
     yield from _istio(cluster, values)
@@ -127,7 +127,7 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
     if missing:
         yield Problem(
             f"Istio's kinds {', '.join(missing)}",
-            f"install Istio {OLDEST_ISTIO[0]}.{OLDEST_ISTIO[1]} or newer with sidecars: "
+            f"install Istio {_dotted(OLDEST_ISTIO)} or newer with sidecars: "
             "istioctl install --set profile=default",
         )
         return
@@ -145,7 +145,7 @@ def _istio(cluster: Kubernetes, values: Mapping[str, Any]) -> Iterator[Problem]:
         )
     if (version := istio_version(ready)) and version < OLDEST_ISTIO:
         yield Problem(
-            f"Istio {OLDEST_ISTIO[0]}.{OLDEST_ISTIO[1]} or newer; {version[0]}.{version[1]} runs",
+            f"Istio {_dotted(OLDEST_ISTIO)} or newer; {_dotted(version)} runs",
             "upgrade Istio; an older proxy counts all addresses of the rate limit together",
         )
 
@@ -229,6 +229,10 @@ def _goes_without(resource: rights.Resource, verbs: list[str], gone: bool) -> st
     elif resource.name in _SWITCHES and set(verbs) & set(rights.WRITES):
         told.append(_SWITCHES[resource.name])
     return "; ".join(told)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def _listed(words: list[str]) -> str:

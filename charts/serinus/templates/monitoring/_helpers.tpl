@@ -2,7 +2,7 @@
 {{- define "serinus.proxies" -}}
 mesh:
   namespace: {{ .Release.Namespace }}
-  selector: {app.kubernetes.io/part-of: serinus, app.kubernetes.io/instance: {{ .Release.Name }}}
+  selector: {{ include "serinus.ownPods" . }}
 mesh-gateway:
   namespace: {{ .Values.gateway.namespace }}
   selector: {{ include "serinus.gatewaySelector" . }}

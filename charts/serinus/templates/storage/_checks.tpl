@@ -30,6 +30,11 @@
 {{- end }}
 {{- end }}
 
+{{/* Connections that the bundled PostgreSQL takes. */}}
+{{- define "serinus.maxConnections" -}}
+200
+{{- end }}
+
 {{/* A quantity such as 2Gi as a number of bytes, since an API server writes 2048Mi as 2Gi. */}}
 {{- define "serinus.bytes" -}}
 {{- $units := dict "m" 1e-3 "" 1 "k" 1e3 "K" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 "Pi" 1125899906842624 "Ei" 1152921504606846976 }}
