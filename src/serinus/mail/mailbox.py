@@ -6,6 +6,7 @@ Enters: messages from the SMTP server. Leaves: `Letter` records, oldest first. W
 
 from __future__ import annotations
 
+import contextlib
 import email
 import email.policy
 import mailbox
@@ -49,15 +50,20 @@ class Mailbox:
             f"{SENDER}: {_line(sender)}\r\n"
             f"{RECIPIENTS}: {_line(', '.join(recipients))}\r\n"
         )
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        mailbox.Maildir(self._path, create=True).add(head.encode("utf-8", "replace") + content)
+        for folder in self._folders():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._open().add(head.encode("utf-8", "replace") + content)
 
     def letters(self) -> list[Letter]:
-        """All messages, oldest first; empty when none ever came."""
-        if not self._path.is_dir():
+        """All messages, oldest first; empty when none ever came, or the first is just coming."""
+        if not all(folder.is_dir() for folder in self._folders()):
             return []
-        box = mailbox.Maildir(self._path, create=False)
-        read = sorted((_read(box.get_bytes(key)) for key in box.keys()), key=lambda item: item[0])  # noqa: SIM118 -- a Maildir iterates over messages
+        box = self._open()
+        read = []
+        for key in box.keys():  # noqa: SIM118 -- a Maildir iterates over messages
+            with contextlib.suppress(KeyError):  # a mail program removed it meanwhile
+                read.append(_read(box.get_bytes(key)))
+        read.sort(key=lambda item: item[0])
         return [Letter(number, *fields) for number, fields in enumerate(read, 1)]
 
     def letter(self, number: int) -> Letter:
@@ -70,6 +76,13 @@ class Mailbox:
                 remedy=f"there are {len(found)}: serinus mail list",
             )
         return found[number - 1]
+
+    def _folders(self) -> tuple[Path, ...]:
+        """The folders of a Maildir; two first messages may come at once, and a reader between."""
+        return tuple(self._path / name for name in ("tmp", "new", "cur"))
+
+    def _open(self) -> mailbox.Maildir:
+        return mailbox.Maildir(self._path, create=False)
 
 
 def _line(text: str) -> str:

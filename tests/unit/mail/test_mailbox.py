@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mailbox
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,3 +68,40 @@ def test_a_damaged_message_hides_no_other(tmp_path: Path) -> None:
     box.deliver(MESSAGE, "a", ["b"], NOON)
     (tmp_path / "mail" / "new" / "1.damaged").write_bytes(b"\xff\xfe no header at all")
     assert len(box.letters()) == 2
+
+
+@pytest.mark.parametrize("made", [(), ("tmp",), ("tmp", "new")])
+def test_a_mailbox_half_made_is_empty_and_takes_a_message(
+    tmp_path: Path, made: tuple[str, ...]
+) -> None:
+    (tmp_path / "mail").mkdir()
+    for name in made:
+        (tmp_path / "mail" / name).mkdir()
+    box = Mailbox(tmp_path / "mail")
+    assert box.letters() == []
+    box.deliver(MESSAGE, "a", ["b"], NOON)
+    assert len(box.letters()) == 1
+
+
+def test_first_messages_that_come_at_once_are_kept_while_one_reads(tmp_path: Path) -> None:
+    message = b"Subject: x\r\n\r\nx\r\n"
+    for attempt in range(20):
+        box = Mailbox(tmp_path / str(attempt) / "mail")
+        with ThreadPoolExecutor(8) as pool:
+            sent = [
+                pool.submit(box.deliver, message, str(number), ["b"], NOON) for number in range(8)
+            ]
+            while not all(delivery.done() for delivery in sent):
+                box.letters()
+        assert [delivery.exception() for delivery in sent] == [None] * 8
+        assert {letter.sender for letter in box.letters()} == set("01234567")
+
+
+def test_a_message_that_goes_while_one_reads_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Mailbox(tmp_path / "mail")
+    box.deliver(b"Subject: kept\r\n\r\nx\r\n", "a", ["b"], NOON)
+    real = mailbox.Maildir.keys
+    monkeypatch.setattr(mailbox.Maildir, "keys", lambda self: [*real(self), "gone"])
+    assert [letter.subject for letter in box.letters()] == ["kept"]
