@@ -29,10 +29,15 @@ class End:
         return {NAMESPACE_NAME: self.namespace}
 
 
+def _lies_in(address: str, cidr: str) -> bool:
+    return bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(cidr)
+
+
 def _takes(peer: Mapping[str, Any], end: End, own_namespace: str) -> bool:
     if block := peer.get("ipBlock"):
-        return bool(end.address) and ipaddress.ip_address(end.address) in ipaddress.ip_network(
-            block["cidr"]
+        closed = block.get("except", ())
+        return _lies_in(end.address, block["cidr"]) and not any(
+            _lies_in(end.address, cidr) for cidr in closed
         )
     if end.address:
         return False

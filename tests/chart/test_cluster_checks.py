@@ -190,6 +190,13 @@ def test_a_gateway_that_may_select_the_same_pods_is_a_conflict(selector: dict[st
     assert "is served by Gateway gateway of namespace other already" in message
 
 
+def test_a_host_of_a_gateway_made_by_hand_in_this_namespace_is_refused() -> None:
+    theirs = gateway("app-frontend.k8s.local", NAMESPACE)
+    theirs["metadata"]["name"] = "by-hand"
+    message = refused(theirs)
+    assert f"is served by Gateway by-hand of namespace {NAMESPACE} already" in message
+
+
 def owned(item: Any, release: str) -> Any:
     """An object of another release, as Helm marks it."""
     item["metadata"]["annotations"] = {"meta.helm.sh/release-name": release}

@@ -124,6 +124,11 @@ def test_an_external_database_may_be_a_pod_and_have_an_address_of_ipv6() -> None
         assert connects(index, pod("app-service", index), end, 5432)
         assert not connects(index, pod("app-frontend", index), end, 5432)
     assert not connects(index, pod("app-service", index), End("elsewhere"), 5432)
+    block = {"cidr": "10.0.0.0/8", "except": ["10.9.0.0/16"]}
+    within = {"externalCIDRs": [], "externalPeers": [{"ipBlock": block}]}
+    index = render({"store": store, "policy": within})
+    assert connects(index, pod("app-service", index), End(address="10.8.0.1"), 5432)
+    assert not connects(index, pod("app-service", index), End(address="10.9.0.1"), 5432)
     nowhere = render({"store": store, "policy": {"externalCIDRs": []}})
     assert not connects(nowhere, pod("app-service", nowhere), INTERNET, 5432)
 

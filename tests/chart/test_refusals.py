@@ -252,7 +252,16 @@ REFUSED_BY_SCHEMA = [
         path("pods.proxyConfig.proxyStatsMatcher.inclusionRegexps", "mine"),
         "/pods/proxyConfig/proxyStatsMatcher/inclusionRegexps",
     ),
+    *(
+        (path("policy.externalCIDRs", [wrong]), "/policy/externalCIDRs/0")
+        for wrong in ("10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0", "10.0.0.0/08")
+    ),
+    (path("policy.dnsCIDRs", ["169.254.20.10/64"]), "/policy/dnsCIDRs/0"),
     (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
+    (
+        path("policy.externalPeers", [{"ipBlock": {"cidr": "::/0", "except": ["::/200"]}}]),
+        "/policy/externalPeers/0/ipBlock/except/0",
+    ),
     (path("policy.externalPeers", [{"podSelectr": {}}]), "podSelectr"),
     (path("gateway.port", 70000), "/gateway/port"),
     (path("gateway.rateLimit.exemptPaths", ["assets"]), "/gateway/rateLimit/exemptPaths/0"),

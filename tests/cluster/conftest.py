@@ -77,8 +77,7 @@ def release(cluster: None) -> Iterator[Release]:
             },
         },
     )
-    release.uninstall()
-    release.create_namespace()
+    release.begin()
     started = time.monotonic()
     try:
         release.helm("--wait", "--timeout", "5m")
@@ -101,8 +100,7 @@ def small(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     )
     # So that a number of pods that falls back to one would be seen.
     release.values["workloads"]["app-frontend"]["tracks"] = {"stable": {"replicas": 2}}
-    release.uninstall()
-    release.create_namespace()
+    release.begin()
     try:
         user = Limited.at(release, tmp_path_factory.mktemp("small"))
         user.serinus("deploy", *user.files)
@@ -110,15 +108,14 @@ def small(cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
         user.run("helm", "uninstall", "serinus", "-n", release.namespace)
     finally:
         # In vain after the user's; what a failed test left in the gateway's namespace goes too.
-        run_any("helm", "uninstall", "serinus", "-n", release.namespace)
-        run_any("kubectl", "delete", "namespace", release.namespace, "--wait=false")
+        release.uninstall()
 
 
 @pytest.fixture(scope="session")
 def post(cluster: None) -> Iterator[Release]:
     """A mail server in a namespace of its own, which the release's alerts are mailed to."""
     place = Release(MAIL)
-    place.create_namespace()
+    place.begin()
     labels = {"app": "smtp", "sidecar.istio.io/inject": "false"}
     container = {
         "name": "app", "image": MAIL_IMAGE, "imagePullPolicy": "IfNotPresent",
@@ -149,8 +146,7 @@ def post(cluster: None) -> Iterator[Release]:
 def echo(cluster: None) -> Iterator[Echo]:
     """The routing table's release, whose pods echo."""
     echo = rendered("serinus-test-table", load())
-    echo.uninstall()
-    echo.create_namespace()
+    echo.begin()
     try:
         echo.install()
         yield echo
@@ -162,7 +158,7 @@ def echo(cluster: None) -> Iterator[Echo]:
 def strangers(cluster: None) -> Iterator[Release]:
     """A namespace with a pod without a sidecar and one with: pods `bare` and `meshed`."""
     place = Release("serinus-strangers")
-    place.create_namespace()
+    place.begin()
     try:
         for name, inject in (("bare", "false"), ("meshed", "true")):
             container = {

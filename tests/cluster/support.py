@@ -138,9 +138,17 @@ class Release:
                     said.append(f"{name}/{container}: {status['state']}\n{log.stdout}{log.stderr}")
         return "\n".join(said)
 
+    def begin(self) -> None:
+        """An empty namespace; waits until nothing is left of a former run."""
+        if run_any("kubectl", "get", "namespace", self.namespace).returncode == 0:
+            self.uninstall()
+            run("kubectl", "wait", "--for=delete", f"namespace/{self.namespace}", "--timeout=180s")
+        self.create_namespace()
+
     def uninstall(self) -> None:
-        run_any("helm", "uninstall", "serinus", "-n", self.namespace, "--wait", "--timeout", "2m")
-        run_any("kubectl", "delete", "namespace", self.namespace, "--wait=true", "--timeout=120s")
+        """Release and namespace go; pods may still be ending when this returns."""
+        run_any("helm", "uninstall", "serinus", "-n", self.namespace)
+        run_any("kubectl", "delete", "namespace", self.namespace, "--wait=false")
 
     def python(
         self, target: str, script: str, *arguments: str, stdin: str = "", container: str = "app"
@@ -191,8 +199,7 @@ def smallest(name: str) -> Iterator[Release]:
         "monitoring": {"enabled": False},
     }
     release = Release(f"serinus-test-{name}", values)
-    release.uninstall()
-    release.create_namespace()
+    release.begin()
     yield release
     release.uninstall()
 

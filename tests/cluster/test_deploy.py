@@ -41,8 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 def placed(cluster: None, files: tuple[str, ...]) -> Iterator[Release]:
     values = yaml.safe_load(Path(files[-1]).read_text())
     release = Release(NAMESPACE, values)
-    release.uninstall()
-    release.create_namespace()
+    release.begin()
     said = serinus("deploy", *files)
     assert "revision 1 ready" in said
     yield release

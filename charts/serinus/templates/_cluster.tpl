@@ -13,8 +13,9 @@
 {{- if .Values.gateway.checkHosts }}
 {{- $hosts := include "serinus.served" . | fromJsonArray }}
 {{- range (lookup "networking.istio.io/v1" "Gateway" "" "").items | default list }}
-{{- if and (include "serinus.samePods" (dict "root" $ "gateway" .)) (not (include "serinus.ours" (dict "root" $ "object" .))) }}
 {{- $other := . }}
+{{- $ours := and (eq .metadata.name "gateway") (include "serinus.ours" (dict "root" $ "object" .)) }}
+{{- if and (not $ours) (include "serinus.samePods" (dict "root" $ "gateway" .)) }}
 {{- /* A wildcard is no conflict: the proxy prefers the host in full. */}}
 {{- range .spec.servers }}
 {{- range .hosts }}

@@ -1,7 +1,8 @@
 """`serinus simulate`: a crowd of honest visitors against the running system.
 
 Enters: how many, how fast, how they behave. Leaves: a table of what they met; exit code 1 when a
-visitor changed track or a request mixed two. Called by users and by the acceptance run.
+visitor changed track, a request mixed two, or no visitor was given a track. Called by users and by
+the acceptance run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from serinus.cli import place
-from serinus.errors import UsageError
+from serinus.errors import SerinusError, UsageError
 from serinus.visitors import reviews as labelled
 from serinus.visitors.crowd import Crowd
 from serinus.visitors.journey import Behaviour
@@ -136,6 +137,11 @@ def simulate(
     console = Console()
     report = asyncio.run(_walk(crowd, console))
     show(report, console)
+    if not report.drawn:
+        raise SerinusError(
+            f"no visitor was given a track by {gateway}, asked for {host}",
+            remedy="serinus status tells what runs; --gateway and --host say whom to visit",
+        )
     if report.strayed or report.mixed:
         raise click.exceptions.Exit(1)
 
@@ -189,7 +195,9 @@ def show(report: Report, console: Console) -> None:
     console.print(tracks, latency, sep="\n")
     codes = ", ".join(f"{code or 'no answer'}: {n}" for code, n in sorted(report.statuses.items()))
     console.print(f"status codes      {codes}")
-    console.print(f"kept their track  {report.sticky} of {report.visitors} visitors")
+    console.print(f"kept their track  {report.sticky} of {report.drawn} visitors")
+    if report.undrawn:
+        console.print(f"without a track   {report.undrawn} of {report.visitors} visitors")
     console.print(f"mixed tracks      {report.mixed} requests")
     for trouble, count in report.troubles.most_common(5):
         console.print(f"[yellow]trouble[/]           {count} x {trouble}")

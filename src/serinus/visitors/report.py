@@ -46,6 +46,9 @@ class Report:
 
     visitors: int = 0
     undrawn: int = 0
+    """Visitors without a track: nothing answered, or a limit did."""
+    sticky: int = 0
+    """Visitors whose every answer came from one track, which they were drawn for."""
     strayed: int = 0
     mixed: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
@@ -76,11 +79,12 @@ class Report:
             seen |= tracks
             self.mixed += len(tracks) > 1
         self.strayed += len(seen) > 1
+        self.sticky += journey.track is not None and len(seen) <= 1
 
     @property
-    def sticky(self) -> int:
-        """Visitors whose every answer came from one track."""
-        return self.visitors - self.strayed
+    def drawn(self) -> int:
+        """Visitors with a track."""
+        return self.visitors - self.undrawn
 
     def shares(self) -> list[TrackShare]:
         """One row per track, largest first."""

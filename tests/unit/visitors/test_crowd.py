@@ -131,6 +131,13 @@ async def test_a_gateway_that_is_not_there_is_trouble_not_a_crash() -> None:
     assert journey.trouble == "the first page answered 0"
 
 
+async def test_a_crowd_that_nobody_answers_is_a_failure(capsys) -> None:
+    assert await simulate(1, scheme="", visitors=3) == 1
+    said = capsys.readouterr()
+    assert "without a track   3 of 3 visitors" in said.out
+    assert "no visitor was given a track by 127.0.0.1:1, asked for shop.localhost" in said.err
+
+
 async def simulate(port, *words, scheme="https://", visitors=8):
     """`serinus simulate` beside the server; the exit code."""
     where = ("--gateway", f"{scheme}127.0.0.1:{port}", "--host", "shop.localhost")

@@ -48,7 +48,7 @@ def test_a_request_over_two_tracks_is_mixed() -> None:
 
 def test_a_visitor_without_a_track_counts_in_no_share() -> None:
     report = summarise([journey(None), journey("stable", STABLE)])
-    assert report.undrawn == 1
+    assert (report.undrawn, report.drawn, report.sticky) == (1, 1, 1)
     assert report.shares()[0].share == 1.0
 
 
