@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import click
 
@@ -66,7 +66,13 @@ def explain(
     from serinus.mesh.explain import explain as decide
 
     changed = bool(files or sets or chart or port)
-    cluster = None if changed else place.asked(state, context, namespace)
+    cluster = place.asked(state, context, namespace)
+    if cluster and changed:
+        raise UsageError(
+            "a release in a cluster is explained as it is",
+            where="--context, --namespace",
+            remedy="leave out -f, --set, --port and --chart, or the cluster",
+        )
     plan: Plan | Released
     if cluster:
         from serinus.cli import release
@@ -77,17 +83,16 @@ def explain(
         in_force = None if changed else session.in_force(space)
         asked = session.Asked(files, sets, port, chart)
         plan = in_force or session.prepare(space, asked).plan
-    topology = istio.read(Index.parse(plan.manifest), plan.namespace)
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.netloc:
-        raise UsageError(
-            f"{url!r} is no http address", remedy="such as http://app-frontend.localhost/"
-        )
+    topology = istio.read(Index.parse(plan.manifest), plan.namespace, elsewhere=cluster is not None)
+    parts = _parts(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     sent = [_header(text) for text in headers]
     if cookies:
         sent.append(("cookie", "; ".join(cookies)))
-    request = Request(method.upper(), parts.netloc, target, tuple(sent), _caller(plan, source))
+    request = Request(
+        method.upper(), parts.netloc, target, tuple(sent), _caller(plan, source),
+        secure=parts.scheme == "https",
+    )  # fmt: skip
     decision = decide(topology, request)
     if as_json:
         click.echo(json.dumps(_fields(decision), indent=2, ensure_ascii=False))
@@ -100,6 +105,18 @@ def explain(
                 lines.append(("", str(patch.origin)))
         for name, text in lines:
             click.echo(f"{name:<13}{text}")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url!r} is no address: {error}") from error
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise UsageError(
+            f"{url!r} is no http address", remedy="such as http://app-frontend.localhost/"
+        )
+    return parts
 
 
 def _header(text: str) -> tuple[str, str]:

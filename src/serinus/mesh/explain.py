@@ -21,6 +21,7 @@ from serinus.mesh.view import (
     gateway_hosts,
     merged_headers,
     outbound_host,
+    redirected,
     weighted,
 )
 
@@ -31,7 +32,7 @@ HeaderList = tuple[tuple[str, str], ...]
 class Request:
     """A request; `source` is None for a client outside. `target` is the path with its query.
 
-    Header names are lower case; a name may come several times.
+    Header names are lower case; a name may come several times. `secure` is HTTPS to the gateway.
     """
 
     method: str
@@ -39,10 +40,12 @@ class Request:
     target: str
     headers: HeaderList = ()
     source: Workload | None = None
+    secure: bool = False
 
     def values(self, name: str) -> tuple[str, ...]:
         """All values of a header, in order; pseudo-headers too."""
-        special = {":method": self.method, ":authority": self.host, ":scheme": "http"}
+        special = {":method": self.method, ":authority": self.host}
+        special[":scheme"] = "https" if self.secure else "http"
         if name in special:
             return (special[name],)
         return tuple(value for key, value in self.headers if key == name)
@@ -86,6 +89,9 @@ def explain(topology: Topology, request: Request) -> Decision:
         return Decision(
             listener, "", request.target, None, (), 400, "the path cannot be normalised"
         )
+    plain = request.source is None and not request.secure
+    if plain and redirected(topology, _without_port(request.host)):
+        return Decision(listener, "", path, None, (), 301, "the gateway redirects to HTTPS")
     host = _host(hosts, request.host)
     if host is None:
         return Decision(listener, "", path, None, (), 404, "no rule is for this host")
@@ -110,7 +116,7 @@ def apply(headers: Iterable[tuple[str, str]], steps: Iterable[Headers]) -> Heade
 
 def _listener(topology: Topology, request: Request) -> tuple[str, list[VirtualHost]]:
     if request.source is None:
-        return GATEWAY, gateway_hosts(topology)
+        return GATEWAY, gateway_hosts(topology, secure=request.secure)
     name = request.host.rpartition(":")[0] or request.host
     service = topology.service(name)
     if service is None:
@@ -124,10 +130,7 @@ def _listener(topology: Topology, request: Request) -> tuple[str, list[VirtualHo
 
 def _host(hosts: Iterable[VirtualHost], authority: str) -> VirtualHost | None:
     """Envoy's order: the whole name, then the longest `*.suffix`, then `*`."""
-    name = authority.lower()
-    head, colon, port = name.rpartition(":")
-    if colon and port.isdecimal():
-        name = head
+    name = _without_port(authority)
     best, length = None, -1
     for host in hosts:
         for domain in host.domains:
@@ -139,6 +142,12 @@ def _host(hosts: Iterable[VirtualHost], authority: str) -> VirtualHost | None:
             elif domain == "*" and length < 0:
                 best, length = host, 0
     return best
+
+
+def _without_port(authority: str) -> str:
+    """The host's name in lower case."""
+    head, colon, port = authority.lower().rpartition(":")
+    return head if colon and port.isdecimal() else authority.lower()
 
 
 def _applies(route: Route, request: Request, path: str) -> bool:

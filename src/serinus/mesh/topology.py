@@ -196,11 +196,16 @@ class VirtualService:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One HTTP port of a Gateway and the hosts it answers for."""
+    """One port of a Gateway and the hosts it answers for.
+
+    `secure` is HTTPS that ends here; `redirect` answers all HTTP with the address under HTTPS.
+    """
 
     origin: Origin
     port: int
     hosts: tuple[str, ...]
+    secure: bool = False
+    redirect: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,12 +88,23 @@ class VirtualHost:
     authority: str = ""
 
 
-def gateway_hosts(topology: Topology) -> list[VirtualHost]:
-    """The gateway's virtual hosts, by name. Hosts that no server and rule share are absent."""
+def gateway_hosts(topology: Topology, *, secure: bool = False) -> list[VirtualHost]:
+    """The gateway's virtual hosts over HTTP, or HTTPS where `secure`, by name.
+
+    Hosts that no server and rule share are absent, and a server that redirects to HTTPS has none.
+    Raises `MeshError` for several ports.
+    """
     found: dict[str, list[Route]] = {}
-    check_one_port(topology)
+    ports = set()
     for gateway in topology.gateways:
         for server in gateway.servers:
+            if server.secure != secure or server.redirect:
+                continue
+            ports.add(server.port)
+            if len(ports) > 1:
+                raise MeshError(
+                    "gateways on several ports are not covered", where=str(server.origin)
+                )
             for item in topology.virtual_services:
                 if not _bound(item, gateway):
                     continue
@@ -131,13 +142,15 @@ def outbound_host(topology: Topology, service: Service, labels: Mapping[str, str
     return VirtualHost(service.name, all_names, tuple(routes), service.name)
 
 
-def check_one_port(topology: Topology) -> int | None:
-    """The one HTTP port of all gateways, as the chart writes it; raises `MeshError` for several."""
-    servers = [server for gateway in topology.gateways for server in gateway.servers]
-    for server in servers:
-        if server.port != servers[0].port:
-            raise MeshError("gateways on several ports are not covered", where=str(server.origin))
-    return servers[0].port if servers else None
+def redirected(topology: Topology, host: str) -> bool:
+    """Does the gateway send HTTP for this host name, without its port, to HTTPS?"""
+    return any(
+        _covers(domain, host)
+        for gateway in topology.gateways
+        for server in gateway.servers
+        if server.redirect
+        for domain in (name.rpartition("/")[2].lower() for name in server.hosts)
+    )
 
 
 def merged_headers(route: Route) -> tuple[Headers, Headers]:

@@ -68,6 +68,7 @@ def test_an_unknown_host(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     ("words", "told"),
     [
         (("GET", "example.org"), "is no http address"),
+        (("GET", "http://[a"), "is no address: Invalid IPv6"),
         (("GET", "http://a/", "--header", "nothing"), "is not NAME:VALUE"),
         (("GET", "http://app-service/", "--from", "shop/stable"), "no workload is shop/stable"),
         (("GET", "http://shop/", "--from", "app-frontend/stable"), "no Service named shop"),

@@ -6,8 +6,10 @@ import pytest
 from tests.unit.mesh.objects import GATEWAY, SERVICE, TRACKS, read, rules, web
 
 from serinus.errors import MeshError, UsageError
+from serinus.manifests import Index
+from serinus.mesh import envoy, istio
 from serinus.mesh.explain import Request, apply, explain
-from serinus.mesh.placement import Workload
+from serinus.mesh.placement import Placement, SocketAddress, Workload
 from serinus.mesh.topology import Change, Headers
 
 TO_WEB = "route: [{destination: {host: web}}]"
@@ -188,3 +190,49 @@ def test_catch_all_rules_of_one_host_go_last() -> None:
     topology = read(GATEWAY, SERVICE, TRACKS, first, second)
     decided = [explain(topology, ask(path)).route for path in ("/some", "/other")]
     assert [route.name for route in decided if route] == ["some", "all"]
+
+
+SECURE = """
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gateway}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+    - port: {number: 80, name: http, protocol: HTTP}
+      hosts: [./*.test]
+      tls: {httpsRedirect: true}
+    - port: {number: 443, name: https, protocol: HTTPS}
+      hosts: [./*.test]
+      tls: {mode: SIMPLE, credentialName: web, minProtocolVersion: TLSV1_2}
+"""
+
+
+def test_a_gateway_with_tls_redirects_and_decides_under_https() -> None:
+    where = read(SECURE, SERVICE, TRACKS, rules(f"[{{name: only, {TO_WEB}}}]"))
+    plain = explain(where, ask(host="Web.test:80"))
+    assert (plain.status, plain.reason) == (301, "the gateway redirects to HTTPS")
+    found = explain(where, ask(secure=True))
+    assert found.route is not None
+    assert found.route.name == "only"
+    assert explain(where, ask(host="other.example")).status == 404
+
+
+def test_https_meets_nothing_at_a_gateway_without_it() -> None:
+    assert explain(web(f"[{{{TO_WEB}}}]"), ask(secure=True)).status == 404
+
+
+def test_one_machine_has_no_tls() -> None:
+    where = read(SECURE, SERVICE, TRACKS, rules(f"[{{{TO_WEB}}}]"))
+    with pytest.raises(MeshError, match="TLS at the gateway") as caught:
+        envoy.compile(where, Placement((), SocketAddress("127.0.0.1", 1), "/nowhere"))
+    assert "Gateway gateway spec.servers[0]" in caught.value.where
+
+
+def test_a_destination_may_be_another_release_s_service_where_that_is_said() -> None:
+    text = rules("[{route: [{destination: {host: grafana.monitoring.svc.cluster.local}}]}]")
+    index = Index.parse("\n---\n".join((GATEWAY, SERVICE, text)))
+    (share,) = explain(istio.read(index, "demo", elsewhere=True), ask()).shares
+    assert share.service == "grafana.monitoring.svc.cluster.local"
+    with pytest.raises(MeshError, match="no Service named grafana"):
+        istio.read(index, "demo")

@@ -92,7 +92,12 @@ def test_destination_rule(spec: str, path: str, what: str) -> None:
 @pytest.mark.parametrize(
     ("server", "path", "what"),
     [
-        ("port: {number: 443, protocol: HTTPS}, tls: {mode: SIMPLE}", "tls", "TLS"),
+        (
+            "port: {number: 443, protocol: HTTPS}, tls: {mode: MUTUAL}",
+            "tls.mode",
+            "'MUTUAL' is not",
+        ),
+        ("port: {number: 80, protocol: HTTP}, tls: {mode: SIMPLE}", "tls.mode", "not covered"),
         ("port: {number: 80, protocol: TCP}", "port.protocol", "TCP is not covered"),
         ("hosts: []", "servers[0]", "lacks a port"),
         ("port: {number: 80, protocol: HTTP}, bind: 127.0.0.1", "bind", "not covered"),

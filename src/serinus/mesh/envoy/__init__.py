@@ -63,8 +63,8 @@ class Resources:
 def compile(topology: Topology, placement: Placement) -> Resources:  # noqa: A001
     """The configuration of the gateway and of every caller's outbound side.
 
-    Raises `MeshError` for gateways on several ports, a filter without its place, and an outbound
-    listener for a Service that is not rendered. Equal inputs give equal bytes.
+    Raises `MeshError` for gateways on several ports or with TLS, a filter without its place, and an
+    outbound listener for a Service that is not rendered. Equal inputs give equal bytes.
     """
     routes: dict[str, dict[str, Any]] = {}
     listeners, clusters, targets = [], {}, set()
@@ -77,6 +77,13 @@ def compile(topology: Topology, placement: Placement) -> Resources:  # noqa: A00
             made = cluster(topology, target, source, placement.directory)
             clusters[made["name"]] = made
 
+    for server in (server for gateway in topology.gateways for server in gateway.servers):
+        if server.secure or server.redirect:
+            raise MeshError(
+                "TLS at the gateway is not covered on one machine",
+                where=str(server.origin),
+                remedy="set `gateway.tls` to be off in the values of this run",
+            )
     if placement.gateway:
         proxy(GATEWAY, GATEWAY, gateway_hosts(topology))
         listeners.append(gateway_listener(placement, topology.filters))

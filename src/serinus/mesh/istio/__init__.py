@@ -21,11 +21,11 @@ __all__ = ["read"]
 _NOT_COVERED = ("ServiceEntry", "Sidecar", "WorkloadEntry", "WorkloadGroup", "ProxyConfig")
 
 
-def read(index: Index, namespace: str = "default") -> Topology:
+def read(index: Index, namespace: str = "default", *, elsewhere: bool = False) -> Topology:
     """The topology of a rendered chart; `namespace` is that of objects which name none.
 
     Raises `MeshError` for what is not covered, and for a rule that names a Service, port, subset or
-    Gateway which is not rendered.
+    Gateway which is not rendered. With `elsewhere` a Service may be another release's.
     """
     for kind in _NOT_COVERED:
         for item in index.of(kind):
@@ -46,7 +46,7 @@ def read(index: Index, namespace: str = "default") -> Topology:
         namespace=namespace,
     )
     for rules in topology.virtual_services:
-        _check(topology, rules)
+        _check(topology, rules, elsewhere=elsewhere)
     return topology
 
 
@@ -79,16 +79,15 @@ def _services(index: Index, namespace: str) -> tuple[Service, ...]:
     return tuple(found.values())
 
 
-def _check(topology: Topology, item: VirtualService) -> None:
+def _check(topology: Topology, item: VirtualService, *, elsewhere: bool) -> None:
     names = {gateway.name for gateway in topology.gateways} | {MESH}
     for name in item.gateways:
         if name.rpartition("/")[2] not in names:
             raise MeshError(f"no Gateway named {name} is rendered", where=str(item.origin))
     for rule in item.rules:
-        for destination in rule.destinations:
-            _check_destination(topology, destination)
-        for mirror in rule.mirrors:
-            _check_destination(topology, mirror.destination)
+        for destination in (*rule.destinations, *(mirror.destination for mirror in rule.mirrors)):
+            if not (elsewhere and topology.service(destination.host) is None):
+                _check_destination(topology, destination)
 
 
 def _check_destination(topology: Topology, destination: Destination) -> None:

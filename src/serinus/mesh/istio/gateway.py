@@ -12,11 +12,13 @@ from serinus.mesh.istio.fields import Fields
 from serinus.mesh.topology import Gateway, HttpFilter, Labels, Server
 
 _OPERATIONS: Final = ("INSERT_FIRST", "INSERT_BEFORE", "INSERT_AFTER", "ADD")
+_CERTIFICATE: Final = ("credentialName", "minProtocolVersion", "maxProtocolVersion", "cipherSuites")
+"""Of a certificate and its protocol, which decide no route."""
 _MANAGER: Final = "envoy.filters.network.http_connection_manager"
 
 
 def gateway(item: Object, namespace: str) -> Gateway:
-    """One Gateway; raises `MeshError` for TLS and other protocols than HTTP."""
+    """One Gateway; raises `MeshError` for other protocols than HTTP and HTTPS that ends there."""
     with Fields(item, ("spec",)) as spec:
         return Gateway(
             origin=spec.origin(),
@@ -29,12 +31,6 @@ def gateway(item: Object, namespace: str) -> Gateway:
 
 def _server(fields: Fields) -> Server:
     with fields:
-        if "tls" in fields:
-            raise fields.error(
-                "TLS at the gateway is not covered on one machine",
-                "tls",
-                remedy="set `gateway.tls` to be off in the values of this run",
-            )
         fields.raw("name")
         port = fields.block("port")
         if port is None:
@@ -43,11 +39,20 @@ def _server(fields: Fields) -> Server:
             port.raw("name")
             protocol = port.text("protocol")
             number = port.integer("number")
-            if protocol.upper() not in {"HTTP", "HTTP2"} or number is None:
+            if protocol.upper() not in {"HTTP", "HTTP2", "HTTPS"} or number is None:
                 raise port.error(
-                    f"{protocol or 'no protocol'} is not covered, only HTTP", "protocol"
+                    f"{protocol or 'no protocol'} is not covered, only HTTP and HTTPS", "protocol"
                 )
-        return Server(fields.origin(), number, fields.texts("hosts"))
+        secure = protocol.upper() == "HTTPS"
+        redirect = False
+        if (tls := fields.block("tls")) is not None:
+            with tls:
+                redirect = bool(tls.boolean("httpsRedirect"))
+                if secure:
+                    tls.without_effect("mode", "SIMPLE")
+                    for name in _CERTIFICATE:
+                        tls.raw(name)
+        return Server(fields.origin(), number, fields.texts("hosts"), secure, redirect)
 
 
 def envoy_filter(item: Object, selectors: set[Labels]) -> list[HttpFilter]:
