@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from serinus.clients.values import Values, pruned
 from serinus.errors import ChartError, UsageError
 
 _NOWHERE: Final = json.dumps(
@@ -29,6 +30,8 @@ _NOWHERE: Final = json.dumps(
     }
 )
 _AT: Final = re.compile(r"execution error at \((?P<where>[^)]+)\): (?P<what>.*)", re.DOTALL)
+_REFUSED: Final = re.compile(r"^ *- at (.*)", re.MULTILINE)
+"""A line of the schema's complaints."""
 _NO_HANDLE: Final = 0
 
 
@@ -61,6 +64,7 @@ def render(
     options: dict[str, Any] = {"dry_run": "client", "namespace": namespace}
     if kube_version is not None:
         options["kube_version"] = kube_version
+    values = sent(chart, values)
     try:
         with helm_python.Config(kubeconfig_content=_NOWHERE, namespace=namespace) as config:
             # The wrapper's install() lacks kube_version; its low-level call has it.
@@ -99,17 +103,37 @@ def defaults(chart: Path) -> Iterator[Callable[[Mapping[str, Any]], dict[str, An
     """Load a chart once, to lay several values over its defaults; see `coalesce`."""
     import helm_python
 
+    def laid_over(values: Mapping[str, Any]) -> dict[str, Any]:
+        values = pruned(values, loaded.values or {})
+        # Whoever reads the whole values may rely on their shape.
+        loaded.validate_schema(values)
+        return loaded.merge_values(values)
+
     try:
         with helm_python.Chart.load(chart) as loaded:
-            yield lambda values: loaded.merge_values(dict(values))
+            yield laid_over
     except helm_python.HelmError as error:
         raise chart_error(chart, error) from error
 
 
 def coalesce(chart: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The chart's defaults with `values` over them: what a template sees as `.Values`."""
+    """The chart's defaults with `values` over them: what a template sees as `.Values`.
+
+    Raises `ChartError` when the chart doesn't load, or its schema refuses the values.
+    """
     with defaults(chart) as laid_over:
         return laid_over(values)
+
+
+def sent(chart: Path, values: Mapping[str, Any]) -> Values:
+    """The values as the engine takes them: a `null` stays only where it removes a default."""
+    import helm_python
+
+    try:
+        with helm_python.Chart.load(chart) as loaded:
+            return pruned(values, loaded.values or {})
+    except helm_python.HelmError as error:
+        raise chart_error(chart, error) from error
 
 
 def chart_error(chart: Path, error: Exception) -> ChartError:
@@ -118,11 +142,9 @@ def chart_error(chart: Path, error: Exception) -> ChartError:
     if found := _AT.search(text):
         what, _, remedy = found["what"].strip().partition("\n")
         return ChartError(what, where=found["where"], remedy=remedy.strip())
-    if "specifications of the schema" in text:
-        lines = [line.strip("- ").strip() for line in text.splitlines()]
-        wrong = "; ".join(line.removeprefix("at ") for line in lines if line.startswith("at "))
+    if wrong := _REFUSED.findall(text):
         return ChartError(
-            f"the values are refused: {wrong or text}",
+            f"the values are refused: {'; '.join(wrong)}",
             where=str(chart / "values.schema.json"),
             remedy="`values.yaml` in the chart describes every value",
         )

@@ -7,11 +7,10 @@ removes a default of the chart), so what we send whole means the same as several
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
-
-import yaml
 
 from serinus.errors import UsageError
 
@@ -34,38 +33,76 @@ def merge(*layers: Mapping[str, Any]) -> Values:
     return merged
 
 
+def pruned(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Values:
+    """Values without each `null` that has no default to remove; the schema would refuse it."""
+    kept: Values = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, Mapping):
+            kept[key] = pruned(value, default if isinstance(default, Mapping) else {})
+        elif value is not None or default is not None:
+            kept[key] = value
+    return kept
+
+
+def given(files: Iterable[Path], sets: Iterable[str]) -> Values:
+    """What a user gave: values files, then `--set` expressions, by the Helm engine's own rules.
+
+    Raises `UsageError` naming the file or the expression.
+    """
+    values = merge(*(read(path) for path in files))
+    for item in sets:
+        values = _laid(values, expression(item), indexed="[" in item)
+    return values
+
+
 def read(path: Path) -> Values:
     """Read one values file; raises `UsageError` when it is missing or no mapping."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"is not UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8"
+        ) from error
     return parse(text, str(path))
 
 
 def parse(text: str, where: str) -> Values:
-    """Read values from text; `where` names it in errors."""
-    try:
-        values = yaml.load(text, yaml.CSafeLoader)
-    except yaml.YAMLError as error:
-        raise UsageError(f"is no YAML: {error}", where=where) from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise UsageError("must be a mapping of values", where=where)
-    return values
-
-
-def expressions(items: Iterable[str]) -> Values:
-    """Read `--set` expressions (`a.b=1,c[0]=x`) by the Helm engine's own rules."""
+    """Read values from text as Helm does, to whom `12:30` is a text; `where` names it in errors."""
     import helm_python
 
-    merged: Values = {}
-    for item in items:
-        try:
-            merged = merge(merged, helm_python.parse_set_string(item))
-        except helm_python.HelmError as error:
-            raise UsageError(
-                f"{error}", where=f"--set {item}", remedy="write it as path.to.value=x"
-            ) from error
-    return merged
+    try:
+        return helm_python.values_from_yaml(text)
+    except helm_python.HelmError as error:
+        if "cannot unmarshal" in str(error):
+            raise UsageError("must be a mapping of values", where=where) from error
+        said = str(error).removeprefix("error converting YAML to JSON: ")
+        raise UsageError(f"is no YAML: {said}", where=where) from error
+
+
+def expression(item: str) -> Values:
+    """Read one `--set` expression (`a.b=1,c[0]=x`)."""
+    import helm_python
+
+    try:
+        return helm_python.parse_set_string(item)
+    except helm_python.HelmError as error:
+        raise UsageError(
+            f"{error}", where=f"--set {item}", remedy="write it as path.to.value=x"
+        ) from error
+
+
+def _laid(below: Any, above: Any, *, indexed: bool) -> Any:
+    """One expression over what is there; an index changes its item of a list and no other."""
+    if isinstance(above, dict):
+        present = below if isinstance(below, dict) else {}
+        changed = {
+            key: _laid(present.get(key), value, indexed=indexed) for key, value in above.items()
+        }
+        return {**present, **changed}
+    if indexed and isinstance(above, list) and isinstance(below, list):
+        pairs = itertools.zip_longest(below, above)
+        return [old if new is None else _laid(old, new, indexed=True) for old, new in pairs]
+    return above

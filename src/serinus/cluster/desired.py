@@ -9,7 +9,7 @@ promotion (a label of the release remembers that), the stable tracks.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from serinus import rollout
@@ -31,12 +31,11 @@ def overlay_of(values: Values, *, promoted: bool) -> dict[str, Any]:
     if values.get("rollout"):
         overlay["rollout"] = copy.deepcopy(values["rollout"])
     if promoted:
-        stable = {
-            app: {"tracks": {STABLE: copy.deepcopy(workload["tracks"][STABLE])}}
-            for app, workload in (values.get("workloads") or {}).items()
-            if STABLE in (workload.get("tracks") or {})
+        overlay["workloads"] = {
+            app: {"tracks": {STABLE: copy.deepcopy(track)}}
+            for app, track in _stable(values).items()
+            if track
         }
-        overlay["workloads"] = stable
     return overlay
 
 
@@ -48,8 +47,13 @@ def deployed(
     Without anything given the values of the revision in force stay, as `helm upgrade` has it.
     """
     below = given if given or current is None else current
+    if promoted:
+        # What was promoted takes the place of what was given; merged, it would keep a variable
+        # that the canary had not.
+        below = _without_stable(below)
     overlay = overlay_of(current or {}, promoted=promoted)
-    overlay = rollout.settle(overlay, laid_over(merge(below, overlay)))
+    unsettled = merge(below, rollout.without_epoch(overlay))
+    overlay = rollout.settle(overlay, laid_over(unsettled))
     return merge(below, overlay)
 
 
@@ -79,10 +83,13 @@ def led_back(current: Values, target: Values, whole: Values, target_whole: Value
 def first_step(before: rollout.Rollout | None, sent: Values, whole: Values) -> Values | None:
     """What must be applied and ready before `sent`: the canary's pods without its routes.
 
-    None when one step is enough: nothing was there, the canary runs already, or it is not routed.
+    None when one step is enough: nothing was there, or the canary is routed already, or shall not
+    be. A canary that runs without routes may have failed to get ready, so it is waited for again.
     """
     after = rollout.read(whole)
-    if before is None or before.enabled or not (after.enabled and after.routed):
+    if before is None or (before.enabled and before.routed):
+        return None
+    if not (after.enabled and after.routed):
         return None
     running = {
         "epoch": before.epoch,
@@ -92,26 +99,22 @@ def first_step(before: rollout.Rollout | None, sent: Values, whole: Values) -> V
     return merge(sent, {"rollout": running})
 
 
-def overruled(given: Values, sent: Values) -> Iterator[str]:
-    """What the user gave and the overlay decides otherwise, one line each."""
-    for path, asked, decided in _differences(given, sent, ()):
-        if path[0] in {"rollout", "workloads"}:
-            verb = "serinus rollout" if path[0] == "rollout" else "serinus rollout promote"
-            yield f"{'.'.join(path)}={asked} of your values gives way to {decided}, from `{verb}`"
-
-
-def _differences(
-    asked: Any, decided: Any, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
-    if isinstance(asked, Mapping) and isinstance(decided, Mapping):
-        for key, value in asked.items():
-            yield from _differences(value, decided.get(key), (*path, str(key)))
-    elif asked != decided and path[-1:] != ("epoch",):
-        yield path, asked, decided
-
-
-def _stable(values: Values) -> Any:
-    return {
-        app: (workload.get("tracks") or {}).get(STABLE)
+def _stable(values: Values) -> dict[str, Values]:
+    """What the stable track of every app is made of, as the values say it."""
+    tracks = {
+        app: (workload.get("tracks") or {}).get(STABLE) or {}
         for app, workload in (values.get("workloads") or {}).items()
     }
+    return {
+        app: {key: track[key] for key in rollout.TRACK if key in track}
+        for app, track in tracks.items()
+    }
+
+
+def _without_stable(values: Values) -> Values:
+    kept = copy.deepcopy(values)
+    for workload in (kept.get("workloads") or {}).values():
+        track = (workload.get("tracks") or {}).get(STABLE) or {}
+        for key in rollout.TRACK:
+            track.pop(key, None)
+    return kept

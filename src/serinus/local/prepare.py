@@ -8,7 +8,7 @@ written. Called by `serinus.local.session` and by the commands that only show.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ import msgspec
 
 from serinus import rollout
 from serinus.clients import helm
-from serinus.clients.values import Values, expressions, merge, parse, read
+from serinus.clients.values import Values, given, merge, parse
 from serinus.local import addresses, compose, effects, envoy, monitoring
 from serinus.local.plan import Gateway, Plan, decode, revision
 from serinus.local.workspace import Settings, Workspace
@@ -39,7 +39,7 @@ class Asked:
 
     def values(self) -> Values:
         """Values files, then `--set` expressions."""
-        return merge(*(read(path) for path in self.files), expressions(self.sets))
+        return given(self.files, self.sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,8 @@ def prepare(
     overlay = overlay_of(space)
     below = merge(_packaged(), _generated(space, settings), settings.values)
     with helm.defaults(chart) as laid_over:
-        overlay = rollout.settle(overlay, laid_over(merge(below, overlay)))
+        unsettled = merge(below, rollout.without_epoch(overlay))
+        overlay = rollout.settle(overlay, laid_over(unsettled))
         if change is not None:
             overlay = change(overlay, laid_over(merge(below, overlay)))
         values = merge(below, overlay)
@@ -105,7 +106,7 @@ def prepare(
         ports=settings.outbound,
     )
     watched = envoy.attempt(plan, index)
-    said = tuple(_overruled(settings.values, overlay))
+    said = tuple(rollout.overruled(settings.values, values))
     return Prepared(
         plan,
         base,
@@ -149,20 +150,6 @@ def _generated(space: Workspace, settings: Settings) -> Values:
         "secrets": keys,
         **monitoring.values(settings.block, settings.values),
     }
-
-
-def _overruled(values: Values, overlay: dict[str, Any]) -> Iterable[str]:
-    asked, decided = values.get("rollout") or {}, overlay["rollout"]
-    for name in ("weights", "canary"):
-        if (
-            asked.get(name)
-            and decided.get(name)
-            and merge(decided[name], asked[name]) != decided[name]
-        ):
-            yield (
-                f"rollout.{name} of your values gives way to the overlay's {decided[name]}; "
-                "`serinus rollout` changes it"
-            )
 
 
 def _gateway_addresses() -> tuple[str, ...]:

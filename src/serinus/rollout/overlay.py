@@ -11,15 +11,19 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from serinus.contracts.routing import CANARY, STABLE
 from serinus.errors import RolloutError
 
 Values: TypeAlias = Mapping[str, Any]
 Overlay: TypeAlias = dict[str, Any]
+TRACK: Final = ("image", "model", "env")
+"""What a track is made of: a promotion gives it to stable, and another canary's begins an epoch."""
+_OWN: Final = (("rollout", "epoch"), ("rollout", "digest"))
+"""What the overlay counts by itself; a higher epoch is taken, and one below is no wish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +54,10 @@ def read(values: Values) -> Rollout:
             bool(canary["enabled"]),
             bool(canary["routed"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except KeyError as error:
         raise RolloutError(f"the values lack {error}", where="rollout") from error
+    except (TypeError, ValueError) as error:
+        raise RolloutError(f"the values can't be read: {error}", where="rollout") from error
 
 
 def digest(values: Values) -> str:
@@ -61,7 +67,7 @@ def digest(values: Values) -> str:
     apps = {}
     for app, workload in sorted((values.get("workloads") or {}).items()):
         track = (workload.get("tracks") or {}).get(CANARY) or {}
-        apps[app] = {key: track.get(key) for key in ("image", "model", "env")}
+        apps[app] = {key: track.get(key) for key in TRACK}
         apps[app]["common"] = workload.get("env")
     text = json.dumps([shared, apps], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -71,7 +77,7 @@ def settle(overlay: Overlay, values: Values) -> Overlay:
     """Bring the overlay in line with values that somebody edited.
 
     A canary that is no longer what the epoch was made for begins a new epoch. An epoch in `values`
-    above the overlay's is taken; one below is ignored.
+    (which lie over `without_epoch(overlay)`) above the overlay's is taken; one below is ignored.
     """
     now = digest(values)
     written = overlay.get("rollout") or {}
@@ -79,6 +85,35 @@ def settle(overlay: Overlay, values: Values) -> Overlay:
     epoch = max(read(values).epoch, int(written.get("epoch") or 0))
     changed = bool(kept) and kept != now
     return _with(overlay, epoch=epoch + 1 if changed else epoch, digest=now)
+
+
+def without_epoch(overlay: Overlay) -> Overlay:
+    """The overlay as it lies below `settle`, so that an epoch which the user gave is seen."""
+    changed = copy.deepcopy(overlay)
+    (changed.get("rollout") or {}).pop("epoch", None)
+    return changed
+
+
+def overruled(given: Values, decided: Values) -> Iterator[str]:
+    """What the user gave and the overlay decides otherwise, one line each."""
+    for path, asked, held in _differences(given, decided, ()):
+        if path[0] == "rollout":
+            yield (
+                f"{'.'.join(path)}={asked} of your values gives way to {held}, which is in force; "
+                "`serinus rollout` changes it"
+            )
+        elif path[0] == "workloads":
+            yield f"{'.'.join(path)}={asked} of your values gives way to {held}, which was promoted"
+
+
+def _differences(
+    asked: Any, held: Any, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    if isinstance(asked, Mapping) and isinstance(held, Mapping):
+        for key, value in asked.items():
+            yield from _differences(value, held.get(key), (*path, str(key)))
+    elif asked != held and path not in _OWN:
+        yield path, asked, held
 
 
 def set_weight(overlay: Overlay, values: Values, canary: int) -> Overlay:
@@ -136,7 +171,7 @@ def promote(overlay: Overlay, values: Values) -> Overlay:
         if not {STABLE, CANARY} <= (tracks := workload.get("tracks") or {}).keys():
             continue
         stable: dict[str, Any] = {}
-        for key in ("image", "model", "env"):
+        for key in TRACK:
             before, after = tracks[STABLE].get(key), tracks[CANARY].get(key)
             if after is None and before is None:
                 continue

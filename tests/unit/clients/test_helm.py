@@ -1,7 +1,7 @@
 import pytest
 
-from serinus.clients import helm, values
-from serinus.errors import ChartError, UsageError
+from serinus.clients import helm
+from serinus.errors import ChartError
 
 
 @pytest.fixture
@@ -73,33 +73,13 @@ def test_defaults_stay_the_same_from_use_to_use(chart):
         assert laid_over({}) == {"greeting": "hello", "kept": {"a": 1, "b": 2}}
 
 
-def test_merge_is_deep_and_keeps_null():
-    low = {"a": {"b": 1, "c": [1]}, "d": 1}
-    assert values.merge(low, {"a": {"b": None, "c": [2]}}, {"d": {"e": 2}}) == {
-        "a": {"b": None, "c": [2]},
-        "d": {"e": 2},
-    }
-    assert low == {"a": {"b": 1, "c": [1]}, "d": 1}
+def test_values_that_the_schema_refuses_are_told_before_anyone_reads_them(chart):
+    with pytest.raises(ChartError, match=r"refused: '/greeting': got number, want string"):
+        helm.coalesce(chart, {"greeting": 1})
 
 
-def test_set_expressions():
-    assert values.expressions(["a.b=1,c[0]=x", "a.d=true"]) == {
-        "a": {"b": 1, "d": True},
-        "c": ["x"],
-    }
-    with pytest.raises(UsageError, match="--set a"):
-        values.expressions(["a"])
-
-
-def test_values_files(tmp_path):
-    file = tmp_path / "v.yaml"
-    file.write_text("a: 1\n")
-    assert values.read(file) == {"a": 1}
-    file.write_text("")
-    assert values.read(file) == {}
-    for text in ("- 1\n", "a: [\n"):
-        file.write_text(text)
-        with pytest.raises(UsageError, match=r"v\.yaml"):
-            values.read(file)
-    with pytest.raises(UsageError, match="No such file"):
-        values.read(tmp_path / "absent")
+def test_a_null_without_a_default_is_left_out(chart):
+    for given in ({"kept": {"z": None}}, {"nothing": None}):
+        assert helm.coalesce(chart, given)["kept"] == {"a": 1, "b": 2}
+        assert '{\\"a\\":1,\\"b\\":2}' in helm.render(chart, given).manifest
+    assert helm.coalesce(chart, {"kept": {"a": None}})["kept"] == {"b": 2}

@@ -53,8 +53,9 @@ def test_given_values_replace_those_in_force_under_the_overlay():
     assert "hosts" not in sent
     assert sent["rollout"]["weights"] == {"stable": 60, "canary": 40}
     given = {"rollout": {"epoch": 9, "weights": {"canary": 5}}}
-    assert list(desired.overruled(given, sent)) == [
-        "rollout.weights.canary=5 of your values gives way to 40, from `serinus rollout`"
+    assert list(rollout.overruled(given, sent)) == [
+        "rollout.weights.canary=5 of your values gives way to 40, which is in force; "
+        "`serinus rollout` changes it"
     ]
 
 
@@ -80,6 +81,39 @@ def test_promoted_tracks_stay_over_the_users_files_and_only_with_the_label():
         for step in path:
             found = found[step]
         assert found == tag
+
+
+def test_a_promotion_keeps_what_it_did_not_give():
+    current = rolled(
+        deployed(None, {"workloads": {"app-service": {"tracks": {"stable": {"replicas": 3}}}}}),
+        rollout.promote,
+    )
+    stable = {"replicas": 6, "env": {"ONLY_STABLE": "1"}, "image": {"digest": "sha256:1"}}
+    given = {"workloads": {"app-service": {"tracks": {"stable": stable}}}}
+    sent = laid_over(deployed(current, given, promoted=True))
+    assert sent["workloads"]["app-service"]["tracks"]["stable"] == {
+        "replicas": 6, "env": {}, "image": {"tag": "2"},
+    }  # fmt: skip
+    assert list(rollout.overruled(given, sent)) == [
+        f"workloads.app-service.tracks.stable.{path} of your values gives way to None, "
+        "which was promoted"
+        for path in ("env.ONLY_STABLE=1", "image.digest=sha256:1")
+    ]
+
+
+def test_a_higher_epoch_that_is_given_is_taken():
+    current = deployed(None, {})
+    assert deployed(current, {"rollout": {"epoch": 9}})["rollout"]["epoch"] == 9
+    later = deployed(current, {"rollout": {"epoch": 9}})
+    assert deployed(later, {"rollout": {"epoch": 3}})["rollout"]["epoch"] == 9
+
+
+def test_a_canary_that_runs_without_routes_is_waited_for_again():
+    running = deployed(None, {"rollout": {"canary": {"routed": False}}})
+    on = rolled(running, lambda overlay, values: rollout.switch_on(overlay, values, 20)[1])
+    first = desired.first_step(rollout.read(laid_over(running)), on, laid_over(on))
+    assert first is not None
+    assert first["rollout"]["canary"] == {"enabled": True, "routed": False}
 
 
 def test_switching_on_takes_two_steps_and_everything_else_one():

@@ -215,7 +215,7 @@ def test_values_that_the_overlay_overrules_are_told(space, up):
     up()
     session.roll(space, lambda o, v: rollout.set_weight(o, v, 50), lambda rows: None)
     up("rollout.weights.canary=30", "rollout.weights.stable=70")
-    assert any("gives way to the overlay" in line for line in up.said)
+    assert any("gives way to 50, which is in force" in line for line in up.said)
     assert yaml.safe_load(space.path("overlay.yaml").read_text())["rollout"]["weights"] == {
         "stable": 50,
         "canary": 50,
