@@ -97,3 +97,7 @@ class GatewayError(SerinusError):
 
 class ClusterError(SerinusError):
     """The Kubernetes cluster refuses, or lacks what the chart needs."""
+
+
+class UnreachableError(ClusterError):
+    """The API server does not answer, for now or at all."""

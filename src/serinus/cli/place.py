@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serinus.cluster.ready import Row
-    from serinus.cluster.session import Target
+    from serinus.cluster.target import Target
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -41,13 +41,13 @@ def chosen(state: Path | None, context: str | None, namespace: str | None) -> Ta
     """The release that is meant; None is the run on this machine.
 
     A cluster when one of its options is given, or when nothing runs here and a cluster is
-    configured. Raises `UsageError` when both are named.
+    configured. Raises `UsageError` when both are named; SERINUS_STATE gives way to a cluster.
     """
     from serinus.clients import kubeconfig
     from serinus.local import session
 
     named = context is not None or namespace is not None
-    if named and state is not None:
+    if named and state is not None and not _by_environment():
         raise UsageError(
             "a state directory is on this machine, a context is a cluster's",
             where="--state",
@@ -61,6 +61,13 @@ def chosen(state: Path | None, context: str | None, namespace: str | None) -> Ta
     return target(context, namespace)
 
 
+def _by_environment() -> bool:
+    """Does the state directory come from SERINUS_STATE?"""
+    running = click.get_current_context(silent=True)
+    source = running.get_parameter_source("state") if running else None
+    return source is click.core.ParameterSource.ENVIRONMENT
+
+
 def asked(state: Path | None, context: str | None, namespace: str | None) -> Target | None:
     """As `chosen`, for commands that work without any system: a cluster only when it is named."""
     if context is None and namespace is None:
@@ -71,7 +78,7 @@ def asked(state: Path | None, context: str | None, namespace: str | None) -> Tar
 def target(context: str | None, namespace: str | None) -> Target:
     """The release in a cluster, named on the error output."""
     from serinus.clients.kubernetes import Kubernetes
-    from serinus.cluster.session import Target
+    from serinus.cluster.target import Target
 
     found = Target(Kubernetes.connect(context, namespace))
     click.echo(str(found), err=True)

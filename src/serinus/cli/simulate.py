@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from serinus.cli import place
+from serinus.cli.options import STATE
 from serinus.errors import SerinusError, UsageError
 from serinus.visitors import reviews as labelled
 from serinus.visitors.crowd import Crowd
@@ -104,7 +105,7 @@ def _tls(scheme: str, cacert: Path | None, *, insecure: bool) -> ssl.SSLContext 
     help="All visitors from one address; the gateway's rate limit will meet them.",
 )
 @click.option("--seed", type=int, help="Makes arrivals and choices repeatable.")
-@click.option("--state", type=click.Path(path_type=Path), help="State directory of the system.")
+@STATE
 @place.cluster
 def simulate(
     visitors: int, rate: float, reviews: float, feedback: float, override_lift: float,

@@ -16,7 +16,6 @@ from typing import Any, Final, Self
 import httpx2
 import lightkube
 import msgspec
-import yaml
 from lightkube import ApiError
 from lightkube.config import client_adapter
 from lightkube.config.kubeconfig import SERVICE_ACCOUNT, KubeConfig, SingleConfig
@@ -28,7 +27,7 @@ from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
 from lightkube.resources.core_v1 import Pod
 
 from serinus.clients import kubeconfig
-from serinus.errors import ClusterError
+from serinus.errors import ClusterError, UnreachableError
 
 _PLUGIN: Final = "client.authentication.k8s.io"
 TIMEOUT: Final = 20.0
@@ -49,6 +48,7 @@ class Kubernetes:
         self.namespace = namespace or config.namespace
         self.server = config.cluster.server
         self.extension = kubeconfig.Extension()
+        self._plugin = config.user.exec.command if config.user and config.user.exec else ""
         timeout = httpx2.Timeout(TIMEOUT)
         self._typed = lightkube.Client(
             config, namespace=self.namespace, timeout=timeout, transport=transport
@@ -69,9 +69,10 @@ class Kubernetes:
             found = cls(config, namespace)
             found.extension = kubeconfig.extension(found.context or "")
             return found
-        except (ConfigError, KeyError, TypeError, OSError, yaml.YAMLError) as error:
+        except (ConfigError, KeyError, ValueError, OSError, msgspec.MsgspecError) as error:
+            said = f"there is no {error}" if isinstance(error, KeyError) else str(error)
             raise ClusterError(
-                f"no cluster is configured: {error}",
+                f"no cluster is configured: {said}",
                 where=os.environ.get("KUBECONFIG") or kubeconfig.DEFAULT,
                 remedy="set KUBECONFIG, or name a context of it with --context",
             ) from error
@@ -128,8 +129,8 @@ class Kubernetes:
             answer.raise_for_status()
             return answer.text
 
-    def follow(self, pod: str, container: str, lines: int) -> Iterator[str]:
-        """The log's last lines, and what is written from now on, until the container ends."""
+    def follow(self, pod: str, container: str, lines: int | None) -> Iterator[str]:
+        """The log's last lines (None: all), and what is written from now on, until its end."""
         with self._asking(f"the log of {pod}"):
             yield from self._typed.log(
                 pod, container=container, follow=True, tail_lines=lines, newlines=False
@@ -170,11 +171,19 @@ class Kubernetes:
             yield
         except httpx2.HTTPStatusError as error:
             raise _refused(self, what, error) from error
-        except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise ClusterError(
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise UnreachableError(
                 f"the API server does not answer: {error or type(error).__name__}",
                 where=f"{self.server} (context {self.context})",
                 remedy="start the cluster, or name another one with --context",
+            ) from error
+        # All others are the plugin's that signs in, or of an answer that no API server gives.
+        except (ConfigError, OSError, KeyError, ValueError, msgspec.MsgspecError) as error:
+            plugin = f"; {self._plugin} must print a token" if self._plugin else ""
+            raise ClusterError(
+                f"{what}: nothing to work with came back: {type(error).__name__}, {error}",
+                where=f"{self.server} (context {self.context})",
+                remedy=f"the address must be an API server's{plugin}",
             ) from error
 
 
@@ -192,19 +201,12 @@ def _user(user: User | None) -> User:
 
 
 def _config() -> KubeConfig:
-    """Every file of KUBECONFIG merged as kubectl does it: what comes first stays."""
-    paths = kubeconfig.paths()
-    if not paths:
-        if kubeconfig.in_pod():
-            return KubeConfig.from_service_account(SERVICE_ACCOUNT)
-        raise ConfigError("there is no such file")
-    merged, *others = [KubeConfig.from_file(path) for path in paths]
-    for other in others:
-        merged.contexts = {**other.contexts, **merged.contexts}
-        merged.clusters = {**other.clusters, **merged.clusters}
-        merged.users = {**other.users, **merged.users}
-        merged.current_context = merged.current_context or other.current_context
-    return merged
+    """KUBECONFIG, or the account of the pod in which this runs."""
+    if kubeconfig.paths():
+        return KubeConfig.from_dict(kubeconfig.merged())
+    if kubeconfig.in_pod():
+        return KubeConfig.from_service_account(SERVICE_ACCOUNT)
+    raise ConfigError("there is no such file")
 
 
 def _refused(cluster: Kubernetes, what: str, error: httpx2.HTTPStatusError) -> ClusterError:

@@ -4,11 +4,11 @@ import httpx2
 import pytest
 import yaml
 from lightkube.config.kubeconfig import KubeConfig, SingleConfig
-from lightkube.config.models import Cluster, Context
+from lightkube.config.models import Cluster, Context, User, UserExec
 
 from serinus.clients import kubeconfig
 from serinus.clients.kubernetes import Kubernetes
-from serinus.errors import ClusterError
+from serinus.errors import ClusterError, UnreachableError
 
 
 def _file(path, name, *, current=True):
@@ -104,3 +104,34 @@ def test_a_credential_plugin_gives_the_token(tmp_path, monkeypatch, version):
     found = Kubernetes(config, transport=httpx2.MockTransport(answer))
     assert found.version() == (1, 34)
     assert seen == ["Bearer abc"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx2.Response(200, text="<html>", headers={"content-type": "text/html"}),
+        httpx2.Response(503, content=b""),
+    ],
+)
+@pytest.mark.parametrize(
+    "question", [lambda found: found.version(), lambda found: found.pods({"a": "b"})]
+)
+def test_a_server_that_is_no_api_server_is_told(answer, question):
+    with pytest.raises(ClusterError, match=r"127\.0\.0\.1|recorded"):
+        question(_cluster(lambda _: answer))
+
+
+@pytest.mark.parametrize(
+    ("command", "args"),
+    [("printf", ["{}"]), ("printf", ["token"]), ("false", []), ("/nowhere/plugin", [])],
+)
+def test_a_credential_plugin_that_gives_no_token_is_named(command, args):
+    plugin = UserExec("client.authentication.k8s.io/v1", command, args=args)
+    config = SingleConfig(
+        "recorded", Context(cluster="c"), Cluster(server="http://127.0.0.1:1"), User(exec=plugin)
+    )
+    found = Kubernetes(config, transport=httpx2.MockTransport(lambda _: httpx2.Response(200)))
+    with pytest.raises(ClusterError) as caught:
+        found.version()
+    assert caught.value.remedy.endswith(f"; {command} must print a token")
+    assert not isinstance(caught.value, UnreachableError)
