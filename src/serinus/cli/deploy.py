@@ -6,7 +6,6 @@ ready, or what would change. The work is done by `serinus.cluster.session`.
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,29 +16,26 @@ from rich.console import Console
 from rich.table import Table
 
 from serinus.cli import place
+from serinus.cli.options import difference, given
 from serinus.cli.progress import progress_of, waiting_of
 from serinus.errors import UsageError
 
 if TYPE_CHECKING:
-    from serinus.cluster.session import Asked, Target
+    from serinus.cluster.session import Asked
+    from serinus.cluster.target import Target
 
 LAST = -1
 """`--rollback` without a revision: the one before."""
 
 
 @click.command(epilog="Example: serinus deploy --namespace serinus --set image.tag=1.2.0")
-@click.option(
-    "-f", "--values", "files", multiple=True, type=click.Path(dir_okay=False, path_type=Path),
-    help="File of values; later ones win. Without any values those in force stay.",
-)  # fmt: skip
-@click.option("--set", "sets", multiple=True, metavar="PATH=VALUE", help="One value.")
-@click.option(
-    "--chart", type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Directory of the chart.  [default: the project's]",
-)  # fmt: skip
+@given
 @place.cluster
 @click.option("--wait/--no-wait", "wait", default=True, help="Wait until all pods are ready.")
-@click.option("--timeout", default=300, show_default=True, help="Seconds that pods may take.")
+@click.option(
+    "--timeout", type=click.IntRange(min=1),
+    help="Seconds that pods may take.  [default: 240 and pods.probes.startupSeconds]",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would be applied; change nothing.")
 @click.option("--diff", "diff", is_flag=True, help="Show what would change; exits 1 if anything.")
 @click.option(
@@ -49,18 +45,26 @@ LAST = -1
 @click.option("--history", is_flag=True, help="List the revisions.")
 def deploy(
     files: tuple[Path, ...], sets: tuple[str, ...], chart: Path | None, context: str | None,
-    namespace: str | None, wait: bool, timeout: int, dry_run: bool, diff: bool,
+    namespace: str | None, wait: bool, timeout: int | None, dry_run: bool, diff: bool,
     rollback: int | None, history: bool,
 ) -> None:  # fmt: skip
     """Install the chart in a cluster, or apply a change to it.
 
     Prerequisites are checked first, all at once. Every change is a Helm revision; weights and
-    epochs of the release stay what `serinus rollout` made them.
+    epochs of the release stay what `serinus rollout` made them. Without any values those in force
+    stay.
     """
     if sum((dry_run, diff, history, rollback is not None)) > 1:
         raise UsageError("give one of --dry-run, --diff, --rollback and --history")
-    if rollback is not None and (files or sets):
-        raise UsageError("a rollback takes the values of its revision", where="--rollback")
+    asked = bool(files or sets or chart)
+    if rollback is not None and asked:
+        raise UsageError("a rollback takes chart and values of its revision", where="--rollback")
+    if history and asked:
+        raise UsageError("the revisions are there as they are", where="--history")
+    if rollback is not None and rollback != LAST and rollback < 1:
+        raise UsageError(
+            f"there is no revision {rollback}", where="--rollback", remedy="the first one is 1"
+        )
     from serinus.clients import helm
     from serinus.cluster import session
 
@@ -70,25 +74,25 @@ def deploy(
         _show_history(console, target)
         return
     if dry_run or diff:
-        asked = session.Asked(chart or helm.bundled(), files, sets)
-        _preview(target, asked, diff=diff)
+        _preview(target, session.Asked(chart or helm.bundled(), files, sets), diff=diff)
         return
     began = time.monotonic()
     progress = progress_of(console)
     with progress.running():
-        waiting = waiting_of(console, progress, timeout if wait else None)
+        waiting = waiting_of(console, progress, wait=wait, seconds=timeout)
         if rollback is not None:
             number = session.roll_back(target, None if rollback == LAST else rollback, waiting)
         else:
-            asked = session.Asked(chart or helm.bundled(), files, sets)
-            number = session.deploy(target, asked, waiting)
+            number = session.deploy(
+                target, session.Asked(chart or helm.bundled(), files, sets), waiting
+            )
     state = "ready" if wait else "applied"
     console.print(f"revision {number} {state} in {time.monotonic() - began:.1f} s", highlight=False)
     _show_addresses(console, target)
 
 
 def _show_addresses(console: Console, target: Target) -> None:
-    values = target.whole()
+    values = target.whole
     scheme = "https" if values["gateway"]["tls"]["enabled"] else "http"
     console.print(f"  web page      {scheme}://{values['hosts']['frontend']}", highlight=False)
     if values["api"]["expose"]:
@@ -120,11 +124,8 @@ def _preview(target: Target, asked: Asked, *, diff: bool) -> None:
         return
     for edit in found.edits:
         click.secho(f"overwrites a change by hand: {edit}", fg="yellow")
-    before, after = list(hidden(found.before)), list(hidden(found.after))
-    lines = list(difflib.unified_diff(before, after, "in force", "new", lineterm=""))
-    for line in lines:
-        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
-    if lines or found.edits:
+    changed = difference(list(hidden(found.before)), list(hidden(found.after)))
+    if changed or found.edits:
         raise click.exceptions.Exit(1)
     click.echo("no difference")
 

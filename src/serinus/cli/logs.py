@@ -70,7 +70,10 @@ def select(folder: Path, selection: str | None) -> list[Path]:
 @click.command()
 @click.argument("selection", required=False, metavar="[APP[/TRACK]]")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is written.")
-@click.option("-n", "--lines", default=20, show_default=True, help="How many last lines of each.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), default=20, show_default=True,
+    help="How many last lines of each.",
+)  # fmt: skip
 @STATE
 @place.cluster
 def logs(
@@ -81,9 +84,9 @@ def logs(
     from serinus.local import session
 
     if target := place.chosen(state, context, namespace):
-        from serinus.cli import release
+        from serinus.cli import pod_logs
 
-        release.logs(target, selection, lines, follow=follow)
+        pod_logs.logs(target, selection, lines, follow=follow)
         return
     tails = [
         Tail(path, path.stem) for path in select(session.workspace(state).path("logs"), selection)

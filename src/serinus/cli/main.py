@@ -67,17 +67,12 @@ def run(argv: list[str] | None = None) -> int:
     except SerinusError as error:
         click.echo(f"serinus: {error}", err=True)
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except click.Abort:
         click.echo("serinus: interrupted", err=True)
         return 130
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of a pipe went away; Python would complain at exit
-        return 0
 
 
 if __name__ == "__main__":

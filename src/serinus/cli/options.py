@@ -6,7 +6,7 @@ that deal with the run on one machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,18 +28,13 @@ STATE = click.option(
 )
 
 
-def values(command: Command) -> Command:
-    """`-f`, `--set`, `--port`, `--chart`."""
+def given(command: Command) -> Command:
+    """`-f`, `--set`, `--chart`."""
     for option in (
         click.option(
             "--chart",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             help="Directory of the chart.  [default: the project's]",
-        ),
-        click.option(
-            "--port",
-            type=click.IntRange(1, 65535),
-            help="Port of the gateway.  [default: as before, or 8080]",
         ),
         click.option(
             "--set",
@@ -59,6 +54,26 @@ def values(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def values(command: Command) -> Command:
+    """`-f`, `--set`, `--chart`, `--port`."""
+    port = click.option(
+        "--port",
+        type=click.IntRange(1, 65535),
+        help="Port of the gateway.  [default: as before, or 8080]",
+    )
+    return given(port(command))
+
+
+def difference(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Print two manifests' lines as a coloured difference; is there any?"""
+    import difflib
+
+    lines = list(difflib.unified_diff(before, after, "in force", "new", lineterm=""))
+    for line in lines:
+        click.secho(line, fg={"+": "green", "-": "red"}.get(line[:1]))
+    return bool(lines)
 
 
 def table(rows: list[Row]) -> Table:

@@ -68,12 +68,15 @@ def progress_of(console: Console) -> Progress:
     return Progress(console, "ready", place.table)
 
 
-def waiting_of(console: Console, progress: Progress, seconds: float | None) -> Waiting:
+def waiting_of(
+    console: Console, progress: Progress, *, wait: bool, seconds: float | None = None
+) -> Waiting:
     """How the verbs of a cluster show their progress."""
     from serinus.cluster.session import Waiting
 
     return Waiting(
         progress.show,
         lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+        wait,
         seconds,
     )

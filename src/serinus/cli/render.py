@@ -6,13 +6,12 @@ Nothing is written and nothing is started.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from serinus.cli.options import STATE, values
+from serinus.cli.options import STATE, difference, values
 
 if TYPE_CHECKING:
     from serinus.local.plan import Plan
@@ -51,21 +50,12 @@ def diff(
     space = session.workspace(state)
     prepared = session.prepare(space, session.Asked(files, sets, port, chart))
     before = session.in_force(space)
-    lines = list(
-        difflib.unified_diff(
-            before.manifest.splitlines() if before else [],
-            prepared.plan.manifest.splitlines(),
-            "in force",
-            "new",
-            lineterm="",
-        )
+    changed = difference(
+        before.manifest.splitlines() if before else [], prepared.plan.manifest.splitlines()
     )
-    for line in lines:
-        colour = {"+": "green", "-": "red"}.get(line[:1])
-        click.secho(line, fg=colour)
     for line in touched(before, prepared.plan):
         click.echo(line)
-    if lines:
+    if changed:
         raise click.exceptions.Exit(1)
     click.echo("no difference")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -18,7 +18,9 @@ from serinus.cli.options import STATE
 from serinus.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from serinus.cluster.session import Target
+    from serinus.cluster.target import Target
+
+PERCENT: Final = click.IntRange(0, 100)
 
 
 @click.group()
@@ -49,7 +51,7 @@ def show(state: Path | None, context: str | None, namespace: str | None, as_json
 
 
 @rollout.command(name="set")
-@click.option("--canary", type=int, required=True, help="Percent of new visitors for canary.")
+@click.option("--canary", type=PERCENT, required=True, help="Percent of new visitors for canary.")
 @STATE
 @place.cluster
 def set_(canary: int, state: Path | None, context: str | None, namespace: str | None) -> None:
@@ -83,11 +85,13 @@ def promote(state: Path | None, context: str | None, namespace: str | None) -> N
     from serinus import rollout as changes
 
     where = place.chosen(state, context, namespace) or state
-    _change(where, "promote", changes.promote)
+    _change(where, "promote", changes.promote, starts=True, promotes=True)
 
 
 @rollout.command()
-@click.option("--canary", type=int, default=10, show_default=True, help="Percent of new visitors.")
+@click.option(
+    "--canary", type=PERCENT, default=10, show_default=True, help="Percent of new visitors."
+)
 @STATE
 @place.cluster
 def on(canary: int, state: Path | None, context: str | None, namespace: str | None) -> None:
@@ -101,6 +105,7 @@ def on(canary: int, state: Path | None, context: str | None, namespace: str | No
             target,
             f"on --canary {canary}",
             lambda overlay, values: changes.switch_on(overlay, values, canary)[1],
+            starts=True,
         )
         return
     steps: list[dict[str, Any]] = []
@@ -117,7 +122,11 @@ def _change(
     where: Target | Path | None,
     verb: str,
     change: Callable[[dict[str, Any], Any], dict[str, Any]],
+    *,
+    starts: bool = False,
+    promotes: bool = False,
 ) -> None:
+    """Apply a change; `starts` says that pods start, `promotes` that stable takes the canary's."""
     from serinus import rollout as changes
     from serinus.local import session
 
@@ -129,7 +138,7 @@ def _change(
     else:
         from serinus.cli import release
 
-        whole = release.roll(where, console, verb, change)
+        whole = release.roll(where, console, verb, change, starts=starts, promotes=promotes)
     now = changes.read(whole)
     console.print(
         f"epoch {now.epoch}: stable {100 - now.drawn} %, canary {now.drawn} %"

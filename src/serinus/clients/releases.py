@@ -10,22 +10,33 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from serinus.clients import kubeconfig, stderr
-from serinus.clients.helm import chart_error
+import yaml
+
+from serinus.clients import helm, kubeconfig, stderr
 from serinus.clients.values import Values
-from serinus.errors import ChartError, ClusterError
+from serinus.errors import ChartError, ClusterError, UnreachableError
 
 if TYPE_CHECKING:
     from serinus.clients.kubernetes import Kubernetes
 
 HISTORY: Final = 20
 """Revisions that are kept."""
+ENGINE_SECONDS: Final = 300.0
+"""Seconds after which an engine that waits for the API server is given up."""
+_TURN: Final = 0.2
+"""Seconds between looks for a Ctrl-C that came to another thread."""
+_LETTING_GO: Final = 10.0
+"""Seconds that a cancelled engine gets to write down that it failed."""
+_ABANDONED: Final[list[ExitStack]] = []
+"""Handles that an engine still uses which couldn't be ended; they end with this process."""
 _NO_HANDLE: Final = 0
 
 
@@ -76,9 +87,7 @@ class Releases:
 
     def stored(self, revision: int) -> Stored:
         """One revision; raises `ClusterError` when it isn't kept."""
-        name = f"sh.helm.release.v1.{self.name}.v{revision}"
-        path = f"/api/v1/namespaces/{self.cluster.namespace}/secrets/{name}"
-        secret = self.cluster.object(path)
+        secret = self.cluster.object(self._secret(revision))
         if secret is None:
             raise ClusterError(
                 f"there is no revision {revision} of {self.name}",
@@ -116,11 +125,45 @@ class Releases:
         if first:
             # The engine would ask to create one that exists too, which takes a cluster-wide right.
             options["create_namespace"] = not dry_run and self._without_namespace()
+            # Takes the name again after `helm uninstall --keep-history`.
+            options["replace"] = True
         else:
             options["max_history"] = HISTORY
         return self._call(
-            "helm_install" if first else "helm_upgrade", chart, json.dumps(values), options
+            "helm_install" if first else "helm_upgrade",
+            chart,
+            json.dumps(helm.sent(chart, values)),
+            options,
         )
+
+    def made(self, revision: int) -> bool:
+        """Is there a revision of that number?"""
+        return self.cluster.object(self._secret(revision)) is not None
+
+    def unlock(self, revision: int) -> None:
+        """Apply an older revision's objects as a new one, which ends one that was cut off.
+
+        Raises `ClusterError` with the engine's words.
+        """
+        import helm_python
+        from helm_python import _native
+
+        options = {"version": revision, "server_side_apply": "true", "force_conflicts": True}
+        told = json.dumps(options)
+        try:
+            self._engine(
+                lambda config, _: _native.call_status("helm_rollback", config, self.name, told)
+            )
+        except helm_python.HelmError as error:
+            raise ClusterError(str(error).strip(), where=self._where) from error
+
+    @property
+    def _where(self) -> str:
+        return f"{self.cluster}, release {self.name}"
+
+    def _secret(self, revision: int) -> str:
+        name = f"sh.helm.release.v1.{self.name}.v{revision}"
+        return f"/api/v1/namespaces/{self.cluster.namespace}/secrets/{name}"
 
     def _without_namespace(self) -> bool:
         return self.cluster.object(f"/api/v1/namespaces/{self.cluster.namespace}") is None
@@ -129,35 +172,72 @@ class Releases:
         import helm_python
         from helm_python import _native
 
+        told = json.dumps(options)
         try:
-            with self._talking() as config, stderr.readable():
-                payload = _native.call_string(
-                    verb,
-                    config._raw(),
-                    _NO_HANDLE,
-                    _NO_HANDLE,
-                    str(chart),
-                    self.name,
-                    values,
-                    json.dumps(options),
+            payload = self._engine(
+                lambda config, cancel: _native.call_string(
+                    verb, config, cancel, _NO_HANDLE, str(chart), self.name, values, told
                 )
+            )
         except helm_python.HelmError as error:
             raise _explained(self, chart, error) from error
         return str(json.loads(payload)["manifest"])
 
-    @contextmanager
-    def _talking(self) -> Iterator[Any]:
+    def _engine(self, call: Callable[[Any, Any], Any]) -> Any:
+        """Let the engine work, in a thread, so that Ctrl-C and a silent API server can end it.
+
+        `call` takes the handles of the cluster's configuration and of the cancellation.
+        """
         import helm_python
 
-        # A pod's own account has no context; the engine finds it by itself.
-        context = self.cluster.context if kubeconfig.paths() else None
-        try:
-            with helm_python.Config(
-                kube_context=context, namespace=self.cluster.namespace
-            ) as config:
-                yield config
-        except helm_python.HelmKubeError as error:
-            raise ClusterError(str(error).strip(), where=str(self.cluster)) from error
+        done: dict[str, Any] = {}
+
+        def work() -> None:
+            try:
+                done["result"] = call(config._raw(), cancel._raw())
+            except helm_python.HelmError as error:
+                done["error"] = error
+
+        with ExitStack() as held, stderr.readable():
+            config = held.enter_context(self._config())
+            cancel = held.enter_context(helm_python.HelmContext())
+            thread = threading.Thread(target=work, daemon=True)
+            thread.start()
+            try:
+                until = time.monotonic() + ENGINE_SECONDS
+                while thread.is_alive() and time.monotonic() < until:
+                    thread.join(_TURN)
+            finally:
+                if thread.is_alive():
+                    cancel.cancel()
+                    thread.join(_LETTING_GO)
+                if thread.is_alive():
+                    _ABANDONED.append(held.pop_all())
+        if "error" in done:
+            raise done["error"]
+        if "result" not in done:
+            raise UnreachableError(
+                f"the API server did not answer within {ENGINE_SECONDS:.0f} s",
+                where=self._where,
+                remedy="the revision may be half made: `serinus deploy --history` shows it and "
+                "`serinus deploy --rollback` leads back",
+            )
+        return done["result"]
+
+    def _config(self) -> Any:
+        """The engine's connection, by the same files and context as ours."""
+        import helm_python
+
+        # Named, since the engine knows the environment of its start only.
+        files = kubeconfig.paths()
+        told: dict[str, Any] = {}
+        if files:  # A pod's own account has none; the engine finds it by itself.
+            told["kube_context"] = self.cluster.context
+        if len(files) == 1:
+            told["kubeconfig_path"] = files[0]
+        elif files:
+            told["kubeconfig_content"] = yaml.safe_dump(kubeconfig.merged())
+        return helm_python.Config(namespace=self.cluster.namespace, **told)
 
 
 def unpack(secret: Mapping[str, Any]) -> Stored:
@@ -215,15 +295,7 @@ def _revision(release: Mapping[str, Any]) -> Revision:
 
 
 def _explained(release: Releases, chart: Path, error: Exception) -> ChartError | ClusterError:
-    text = str(error).strip()
-    if "another operation" in text:
-        return ClusterError(
-            f"the last change of release {release.name} was cut off, or is still going on",
-            where=str(release.cluster),
-            remedy="wait a minute; `serinus deploy --history` shows it and "
-            "`serinus deploy --rollback` leads back",
-        )
-    refused = chart_error(chart, error)
+    refused = helm.chart_error(chart, error)
     if refused.where != str(chart):
         return refused
-    return ClusterError(text, where=f"{release.cluster}, release {release.name}")
+    return ClusterError(str(error).strip(), where=release._where)

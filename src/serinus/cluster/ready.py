@@ -17,7 +17,7 @@ from lightkube.resources.core_v1 import Pod
 
 from serinus.clients.kubernetes import Kubernetes
 from serinus.contracts.routing import STABLE
-from serinus.errors import ClusterError
+from serinus.errors import ClusterError, UnreachableError
 
 PERIOD: Final = 0.5
 """Seconds between looks."""
@@ -29,6 +29,7 @@ LINES: Final = 15
 """Log lines that an error shows."""
 WIDTH: Final = 160
 """Characters of a message that are shown; the rest repeats itself in other words."""
+_TEMPLATE: Final = ("pod-template-hash", "controller-revision-hash")
 _REFUSED: Final = frozenset(
     {
         "ErrImageNeverPull",
@@ -111,22 +112,31 @@ def wait(
 ) -> list[Row]:
     """Wait until every workload (or those of `names`) has its newest pods ready, and only those.
 
-    Raises `ClusterError` with pod, reason and last log lines when one fails or time is up.
+    Raises `ClusterError` with pod, reason and last log lines when one fails or time is up, and
+    `UnreachableError` when the API server stays away.
     """
-    until = clock() + seconds
+    answered = clock()
+    until = answered + seconds
     since: dict[tuple[str, str], float] = {}
     while True:
-        pods = cluster.pods(labels)
-        every = rows(cluster.workloads(labels), pods)
+        try:
+            pods = cluster.pods(labels)
+            every = rows(cluster.workloads(labels), pods)
+        except UnreachableError:
+            now = clock()
+            if now - answered >= GRACE or now >= until:
+                raise
+            pause(PERIOD)
+            continue
         show(every)
         seen = [row for row in every if names is None or row.name in names]
         open_ = [row for row in seen if row.state != "ready"]
         missing = (names or frozenset()) - {row.name for row in seen}
         if seen and not open_ and not missing:
             return seen
-        now = clock()
-        mine = [pod for pod in pods if any(_belongs(pod, row) for row in open_)]
-        found = troubles(mine)
+        answered = now = clock()
+        # Those of older templates end when the new ones are ready, whatever ails them.
+        found = troubles(pod for row in open_ for pod in _newest(pods, row))
         keys = {(item.pod, item.container) for item in found if item.lasting}
         keys |= {(row.name, "") for row in open_ if row.state == "failed"}
         since = {key: since.get(key, now) for key in keys}
@@ -196,10 +206,7 @@ def _row(item: Deployment | StatefulSet, pods: list[Pod]) -> Row:
         for pod in pods
         if _belongs(pod, row)
     )
-    trouble = next(
-        (str(one) for pod in pods if _belongs(pod, row) for one in _troubles(pod) if one.lasting),
-        "",
-    )
+    trouble = next((str(one) for one in troubles(_newest(pods, row)) if one.lasting), "")
     return Row(
         row.name,
         row.app,
@@ -230,6 +237,20 @@ def _belongs(pod: Pod, row: Row) -> bool:
         labels = metadata.labels or {}
         return (labels.get("app"), labels.get("version")) == (row.app, row.track)
     return (metadata.name or "").startswith(row.name + "-")
+
+
+def _newest(pods: Iterable[Pod], row: Row) -> list[Pod]:
+    """The row's pods that have the template of the one made last."""
+    mine = [pod for pod in pods if _belongs(pod, row)]
+    made = [(about.creationTimestamp, _template(pod)) for pod in mine if (about := pod.metadata)]
+    last = max((one for one in made if one[0]), default=(None, ""))[1]
+    return [pod for pod in mine if _template(pod) == last]
+
+
+def _template(pod: Pod) -> str:
+    """Which template a pod was made from: a hash that its Deployment or StatefulSet gave it."""
+    labels = (pod.metadata.labels if pod.metadata else None) or {}
+    return next((labels[name] for name in _TEMPLATE if name in labels), "")
 
 
 def _statuses(pod: Pod) -> list[ContainerStatus]:

@@ -73,3 +73,39 @@ def test_contents_of_secrets_are_hidden_and_a_change_shows():
     assert not any("c2VjcmV0" in line for line in shown("c2VjcmV0"))
     assert shown("c2VjcmV0") != shown("b3RoZXI=")
     assert "  key: open" in shown("c2VjcmV0")
+
+
+def test_a_state_of_the_environment_gives_way_to_a_named_cluster(nowhere, monkeypatch, capsys):
+    _configure(nowhere)
+    monkeypatch.setenv("SERINUS_STATE", str(nowhere / "s"))
+    assert run(["status", "--context", "far"]) == 1
+    assert "cluster: context far" in capsys.readouterr().err
+    assert run(["status", "--context", "far", "--state", "s"]) == 2
+    assert run(["simulate"]) == 1
+    assert f"this machine: {nowhere}/s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--rollback", "0"], "there is no revision 0"),
+        (["--rollback", "--chart", "."], "takes chart and values of its revision"),
+        (["--history", "--set", "a=1"], "--history"),
+        (["--timeout", "-5"], "x>=1"),
+    ],
+)
+def test_deploy_refuses_what_it_would_ignore(nowhere, capsys, options, told):
+    assert run(["deploy", *options]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_weight_is_a_percentage(nowhere, capsys):
+    assert run(["rollout", "set", "--canary", "101"]) == 2
+    assert "0<=x<=100" in capsys.readouterr().err
+
+
+def test_a_release_is_explained_as_it_is(nowhere, capsys):
+    _configure(nowhere)
+    words = ["mesh", "explain", "GET", "http://a/", "--context", "far", "--set", "a=1"]
+    assert run(words) == 2
+    assert "a release in a cluster is explained as it is" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx2
 import pytest
 from click.exceptions import Exit
 from tests.unit.cluster.conftest import (
@@ -14,9 +15,11 @@ from tests.unit.cluster.conftest import release as secret
 
 from serinus import rollout as changes
 from serinus.cli import release, shares
+from serinus.clients import helm, values
 from serinus.clients.kubeconfig import Extension
-from serinus.cluster import session
-from serinus.errors import UsageError
+from serinus.cluster.target import Target
+from serinus.manifests import Index
+from serinus.mesh import istio
 
 SHOP = "/api/v1/namespaces/shop"
 CHART = {
@@ -85,7 +88,7 @@ def server():
 
 @pytest.fixture
 def target(server):
-    return session.Target(connected(server))
+    return Target(connected(server))
 
 
 def test_status_exits_1_while_a_workload_is_not_ready(target, capsys):
@@ -125,13 +128,40 @@ def test_on_one_machine_there_is_no_live_share_and_no_revision(capsys):
     }  # fmt: skip
 
 
-def test_logs_are_of_the_application_and_a_wrong_name_is_told(target, server, capsys):
-    release.logs(target, "app-service/canary", 5, follow=False)
-    assert capsys.readouterr().out == "one\ntwo\n"
-    assert any("labelSelector" in url and "canary" in url for _, url in server.asked)
-    server.answers[f"{SHOP}/pods"] = {"items": []}
-    with pytest.raises(UsageError, match="app-service/canary"):
-        release.logs(target, "nothing", 5, follow=False)
+def test_status_of_a_release_without_workloads_exits_1(target, server):
+    server.answers["/apis/apps/v1/namespaces/shop/deployments"] = {"items": []}
+    with pytest.raises(Exit):
+        release.status(target, as_json=False)
+
+
+def test_show_tells_what_it_can_where_a_page_or_the_routes_are_missing(target, server, capsys):
+    server.answers[f"{SHOP}/pods/p-1:9090/proxy/metrics"] = httpx2.Response(502, text="refused")
+    del server.answers["/apis/networking.istio.io/v1/namespaces/shop/virtualservices"]
+    del server.answers[
+        "/apis/networking.istio.io/v1/namespaces/shop/virtualservices/app-frontend-gateway"
+    ]
+    release.show(target, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["weights"] == {"stable": 90, "canary": 10}
+    assert told["draws"] == told["live"] == {"stable": None, "canary": None}
+    assert "/metrics of p-1" in told["refused"][0]
+    release.show(target, as_json=False)
+    said = capsys.readouterr().out
+    assert "canary 10 % - - -" in [" ".join(line.split()) for line in said.splitlines()]
+    assert "the gateway has no routes of this release" in said
+    assert "policy.apiServerCIDRs" in said
+
+
+def test_a_release_with_tls_and_another_s_dashboards_can_be_explained(target, server, capsys):
+    for name in ("tls", "two-hosts"):
+        given = values.read(helm.bundled() / "ci" / f"{name}.yaml")
+        manifest = helm.render(helm.bundled(), given).manifest
+        kept = secret(4, {}, chart=CHART, manifest=manifest)
+        server.answers[f"{SHOP}/secrets/sh.helm.release.v1.serinus.v4"] = kept
+        target.fresh()
+        where = release.released(target)
+        topology = istio.read(Index.parse(where.manifest), where.namespace, elsewhere=True)
+        assert topology.gateways
 
 
 @pytest.mark.parametrize(
@@ -154,4 +184,4 @@ def test_what_is_released_is_explained_without_the_change_by_hand(target, capsys
     found = release.released(target)
     assert found.manifest == RULES
     assert "not in what follows" in capsys.readouterr().err
-    assert changes.read(target.whole()).canary == 10
+    assert changes.read(target.whole).canary == 10

@@ -1,9 +1,18 @@
 import json
+import os
+import signal
+import socket
+import threading
+from contextlib import closing
 
 import pytest
+import yaml
 from tests.unit.cluster.conftest import Server, connected
 
+from serinus.clients import helm, releases
+from serinus.clients.kubernetes import Kubernetes
 from serinus.clients.releases import Releases
+from serinus.errors import ClusterError, UnreachableError
 
 
 @pytest.fixture
@@ -14,6 +23,7 @@ def server():
 @pytest.fixture
 def sent(server, monkeypatch, tmp_path):
     """Options that `put` gives to the engine."""
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: small\nversion: 0.1.0\n")
     releases = Releases(connected(server))
     calls = []
 
@@ -24,7 +34,7 @@ def sent(server, monkeypatch, tmp_path):
     monkeypatch.setattr(releases, "_call", call)
 
     def put(**how):
-        releases.put(tmp_path, {"a": 1}, **how)
+        releases.put(tmp_path, {"a": 1, "b": None}, **how)
         return calls[-1]
 
     return put
@@ -33,6 +43,7 @@ def sent(server, monkeypatch, tmp_path):
 def test_a_namespace_that_is_there_is_not_created_again(sent, server):
     verb, values, options = sent(first=True)
     assert (verb, values, options["create_namespace"]) == ("helm_install", {"a": 1}, False)
+    assert options["replace"] is True
     del server.answers["/api/v1/namespaces/shop"]
     assert sent(first=True)[2]["create_namespace"] is True
     assert sent(first=True, dry_run=True)[2]["create_namespace"] is False
@@ -50,3 +61,72 @@ def test_revisions_are_readable_with_both_rights_only(server):
     assert releases.readable()
     server.forbidden = {("get", "secrets")}
     assert not releases.readable()
+
+
+@pytest.fixture
+def silent(tmp_path, monkeypatch):
+    """A release at an API server that takes connections (`came`) and never answers."""
+    came = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    kept = []
+
+    def accept():
+        try:
+            while True:
+                kept.append(listener.accept()[0])
+                came.set()
+        except OSError:
+            return
+
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    (tmp_path / "config").write_text(
+        yaml.safe_dump(
+            {
+                "clusters": [{"name": "c", "cluster": {"server": address}}],
+                "contexts": [{"name": "c", "context": {"cluster": "c", "namespace": "shop"}}],
+                "current-context": "c",
+            }
+        )
+    )
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    found = Releases(Kubernetes.connect())
+    found.came = came
+    monkeypatch.setattr(releases, "_LETTING_GO", 0.1)
+    with closing(listener):
+        yield found
+        listener.shutdown(socket.SHUT_RDWR)
+    for connection in kept:
+        connection.close()
+    thread.join()
+
+
+def test_an_engine_that_waits_for_a_silent_api_server_is_given_up(silent, monkeypatch):
+    monkeypatch.setattr(releases, "ENGINE_SECONDS", 0.5)
+    with pytest.raises(UnreachableError, match=r"did not answer[\s\S]*deploy --rollback"):
+        silent.put(helm.bundled(), {}, first=False)
+
+
+def test_ctrl_c_ends_an_engine_that_waits(silent, request):
+    # A job in the background of a shell is started with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
+    def interrupt():
+        silent.came.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        silent.put(helm.bundled(), {}, first=False)
+
+
+def test_unlocking_says_what_the_engine_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    (tmp_path / "config").write_text(
+        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\n"
+        "contexts: [{name: c, context: {cluster: c}}]\ncurrent-context: c\n"
+    )
+    with pytest.raises(ClusterError, match=r"release serinus: .*127\.0\.0\.1:1"):
+        Releases(Kubernetes.connect()).unlock(1)

@@ -5,7 +5,7 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
 
 from serinus.cluster import ready
-from serinus.errors import ClusterError
+from serinus.errors import ClusterError, UnreachableError
 
 from .conftest import deployment, pod
 
@@ -148,3 +148,48 @@ def test_a_pod_that_goes_is_not_asked(status, going, serves):
     item = pod("p", state={"running": {}}, ready=True, conditions=conditions)
     item["metadata"]["deletionTimestamp"] = going
     assert ready.serves(Pod.from_dict(item)) is serves
+
+
+def _made(item, template, at):
+    item["metadata"]["labels"]["pod-template-hash"] = template
+    item["metadata"]["creationTimestamp"] = at
+    return item
+
+
+def test_old_pods_that_crash_do_not_fail_the_change_that_mends_them(server, cluster):
+    old = pod("app-service-canary-old", state=BACKOFF, restarts=9, last=ENDED)
+    new = pod("app-service-canary-new", state={"running": {}})
+    _serve(
+        server,
+        [],
+        [_made(new, "b", "2026-01-01T00:00:09Z"), _made(old, "a", "2026-01-01T00:00:00Z")],
+    )
+    server.answers[f"{APPS}/deployments"] = [
+        *({"items": [deployment("app-service-canary", available=1)]} for _ in range(8)),
+        {"items": [deployment("app-service-canary")]},
+    ]
+    shown = []
+    assert _wait(cluster, shown)[0].state == "ready"
+    assert shown[0][0].failure == ""
+    assert shown[0][0].restarts == 9
+
+
+def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(server, cluster):
+    _serve(server, [deployment("app-service-canary")])
+    there = dict(server.answers)
+    asked = []
+
+    def away(names):
+        asked.append(names)
+        if len(asked) <= 2:
+            raise UnreachableError("away")
+        return []
+
+    cluster.pods = away
+    assert _wait(cluster)[0].state == "ready"
+    assert len(asked) == 3
+    asked[:] = [None] * -99
+    cluster.pods = lambda _: (_ for _ in ()).throw(UnreachableError("away"))
+    with pytest.raises(UnreachableError):
+        _wait(cluster)
+    assert there

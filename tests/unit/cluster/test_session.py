@@ -6,7 +6,9 @@ import pytest
 from serinus import rollout
 from serinus.clients import helm, kubeconfig
 from serinus.clients.releases import unpack, write_chart
+from serinus.clients.values import merge
 from serinus.cluster import desired, session
+from serinus.cluster.target import Target, gateway
 from serinus.errors import ChartError, ClusterError, RolloutError, UsageError
 
 from .conftest import deployment, release
@@ -74,7 +76,7 @@ class Puts:
 
 @pytest.fixture
 def target(cluster, server, monkeypatch):
-    found = session.Target(cluster)
+    found = Target(cluster)
     puts = Puts(server)
     monkeypatch.setattr(found.releases, "put", puts)
     found.puts = puts
@@ -214,11 +216,11 @@ def test_the_gateway_is_found_by_balancer_or_node_port(target, server, tls, serv
             "items": [{"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.1"}]}}]
         },
     }
-    assert session.gateway(target) == address
+    assert gateway(target) == address
     server.answers[INGRESS] = {}
     remedy = "8443:443, then --gateway 127.0.0.1:8443" if tls else "8080:80, then --gateway 127"
     with pytest.raises(ClusterError, match=remedy):
-        session.gateway(target)
+        gateway(target)
 
 
 def test_values_named_by_the_context_lie_below_the_given_ones(
@@ -256,7 +258,7 @@ def test_values_that_are_not_there_stop_a_deploy_and_nothing_else(target, waitin
 
 def test_the_gateway_is_where_the_context_says(target):
     target.cluster.extension = kubeconfig.Extension(gateway="127.0.0.1:18080")
-    assert session.gateway(target) == "127.0.0.1:18080"
+    assert gateway(target) == "127.0.0.1:18080"
 
 
 def test_a_gateway_that_may_not_be_looked_at_is_to_be_named(target, server):
@@ -264,10 +266,10 @@ def test_a_gateway_that_may_not_be_looked_at_is_to_be_named(target, server):
     server.answers[INGRESS] = PORTS
     server.forbidden = {("list", "nodes")}
     with pytest.raises(ClusterError, match="tells no address for port 80"):
-        session.gateway(target)
+        gateway(target)
     server.forbidden = {("get", "services")}
     with pytest.raises(ClusterError, match=r"may not look at[\s\S]*--gateway HOST:PORT"):
-        session.gateway(target)
+        gateway(target)
 
 
 def test_who_may_not_read_revisions_is_told_everything_at_once(target, server, waiting):
@@ -307,3 +309,120 @@ def test_a_change_without_the_rights_to_it_is_refused_before_anything(
     with pytest.raises(ClusterError, match=r"may not do what it takes[\s\S]*envoyfilters"):
         change(target, waiting)
     assert target.puts.sent == []
+
+
+def _cut_off(target, *before):
+    for values in before:
+        target.puts.keep(values)
+    target.puts.keep(OFF, status=f"pending-{'upgrade' if before else 'install'}")
+    if before:
+        target.puts.kept[-2]["status"] = "deployed"
+    target.puts.store()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda target, waiting: session.roll(target, rollout.abort, waiting, "rollout abort"),
+        lambda target, waiting: session.deploy(target, session.Asked(target.chart), waiting),
+    ],
+    ids=["abort", "deploy"],
+)
+def test_over_a_revision_that_was_cut_off_the_way_back_is_told(
+    target, waiting, change, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session.prerequisites, "check", lambda *_: None)
+    target.chart = write_chart(_chart(), tmp_path / "chart")
+    _cut_off(target, ON)
+    with pytest.raises(ClusterError, match=r"2 .* pending-upgrade[\s\S]*deploy --rollback"):
+        change(target, waiting)
+    assert target.puts.sent == []
+
+
+def test_a_first_install_that_was_cut_off_is_to_be_removed(target, waiting):
+    _cut_off(target)
+    for change in (
+        lambda: session.roll(target, rollout.abort, waiting, "rollout abort"),
+        lambda: session.roll_back(target, None, waiting),
+        lambda: session.roll_back(target, 1, waiting),
+    ):
+        with pytest.raises(ClusterError, match=r"pending-install[\s\S]*uninstall serinus -n shop"):
+            change()
+    assert target.puts.sent == []
+
+
+def test_leading_back_ends_a_revision_that_was_cut_off_and_passes_its_epoch(
+    target, waiting, said, monkeypatch
+):
+    unlocked = []
+
+    def unlock(number):
+        unlocked.append(number)
+        target.puts.kept[-1]["status"] = "superseded"
+        target.puts.keep(ON, description="Rollback to 1")
+
+    monkeypatch.setattr(target.releases, "unlock", unlock)
+    _cut_off(target, ON)
+    session.roll_back(target, None, waiting)
+    assert unlocked == [1]
+    assert said[:2] == ["back to revision 1", "revision 2 was cut off"]
+    ((sent, *_),) = target.puts.sent
+    # Visitors may have been drawn in epoch 2 already.
+    assert rollout.read(merge(_chart()["values"], sent)).epoch == 2
+
+
+def test_after_a_failed_change_the_epoch_does_not_fall(target, waiting):
+    target.puts.keep(ON)
+    target.puts.keep(OFF, status="failed")
+    target.puts.kept[0]["status"] = "deployed"
+    target.puts.store()
+    session.roll(target, lambda o, v: rollout.set_weight(o, v, 30), waiting, "rollout set")
+    sent = target.puts.sent[-1][0]["rollout"]
+    assert (sent["epoch"], sent["weights"]) == (2, {"stable": 70, "canary": 30})
+
+
+def test_a_revision_that_somebody_else_made_meanwhile_is_not_undone(target, waiting):
+    target.puts.keep(ON)
+
+    def change(overlay, values):
+        target.puts.keep({**ON, "image": {"tag": "hotfix"}})
+        return rollout.set_weight(overlay, values, 30)
+
+    with pytest.raises(ClusterError, match=r"revision 2 was made meanwhile[\s\S]*repeat"):
+        session.roll(target, change, waiting, "rollout set")
+    assert target.puts.sent == []
+
+
+def test_after_an_uninstall_that_kept_the_history_it_is_installed_anew(
+    target, waiting, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session.prerequisites, "check", lambda *_: None)
+    target.puts.keep(OFF, status="uninstalled")
+    with pytest.raises(ClusterError, match="no release serinus is installed"):
+        target.installed()
+    chart = write_chart(_chart(), tmp_path / "chart")
+    assert session.deploy(target, session.Asked(chart), waiting) == 2
+    ((sent, first, *_),) = target.puts.sent
+    assert first
+    assert rollout.read(merge(_chart()["values"], sent)).enabled
+
+
+def test_ctrl_c_tells_what_is_in_the_cluster(target, said, monkeypatch):
+    target.puts.keep(ON)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        session.roll(target, rollout.abort, session.Waiting(interrupt, said.append), "abort")
+    assert said == ["interrupted: revision 2 is in force; its pods go on by themselves"]
+    monkeypatch.setattr(target.releases, "put", lambda *_, **__: interrupt(None))
+    with pytest.raises(KeyboardInterrupt):
+        session.roll_back(target, 1, session.Waiting(interrupt, said.append))
+    assert said[-1].startswith("interrupted: `serinus deploy --history` shows whether")
+
+
+def test_a_gateway_that_is_not_there_is_told(target, server):
+    _installed(server)
+    with pytest.raises(ClusterError, match=r"no Service istio/ingress[\s\S]*--gateway HOST:PORT"):
+        gateway(target)
