@@ -41,7 +41,7 @@ tracks: [stable{{ if .Values.rollout.canary.routed }}, canary{{ end }}]
 {{/* Labels of every object. Takes dict "root" $ "name" NAME. */}}
 {{- define "serinus.labels" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: serinus
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
@@ -57,7 +57,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
      would take for the track. Takes dict "root" $ "name" NAME. */}}
 {{- define "serinus.podLabels" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/part-of: serinus
 sidecar.istio.io/inject: "true"
 {{- with .root.Values.pods.labels }}
@@ -68,8 +68,8 @@ sidecar.istio.io/inject: "true"
 {{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels",
      "annotations". */}}
 {{- define "serinus.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | nindent 2 }}
   {{- with .labels }}
@@ -138,10 +138,10 @@ capabilities: {drop: [ALL]}
 {{/* Secret and key that hold DATABASE_URL. */}}
 {{- define "serinus.databaseUrl" -}}
 {{- if eq (include "serinus.store" .) "external" -}}
-name: {{ .Values.store.databaseUrl.existingSecret }}
-key: {{ .Values.store.databaseUrl.key }}
+name: {{ .Values.store.databaseUrl.existingSecret | quote }}
+key: {{ .Values.store.databaseUrl.key | quote }}
 {{- else -}}
-name: {{ .Values.store.postgresql.existingSecret | default "postgresql" }}
+name: {{ .Values.store.postgresql.existingSecret | default "postgresql" | quote }}
 key: database-url
 {{- end }}
 {{- end }}
@@ -163,7 +163,7 @@ storageClassName: ""
 {{- else if eq .storageClassName "-" }}
 storageClassName: ""
 {{- else if .storageClassName }}
-storageClassName: {{ .storageClassName }}
+storageClassName: {{ .storageClassName | quote }}
 {{- end }}
 {{- end }}
 

@@ -54,8 +54,8 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 - {name: SERINUS_METRICS_PORT, value: "9090"}
 {{- range $key, $_ := include "serinus.settings" (dict "root" .root "workload" .workload) | fromYaml }}
 {{- if not (hasKey $.track.env $key) }}
-- name: {{ $key }}
-  valueFrom: {configMapKeyRef: {name: {{ $.app }}, key: {{ $key }}}}
+- name: {{ $key | quote }}
+  valueFrom: {configMapKeyRef: {name: {{ $.app }}, key: {{ $key | quote }}}}
 {{- end }}
 {{- end }}
 {{- with .part.calls }}
@@ -63,11 +63,11 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- end }}
 {{- if eq .app "app-frontend" }}
 - name: SESSION_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: session-key}}
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root | quote }}, key: session-key}}
 {{- end }}
 {{- if eq .app "app-service" }}
 - name: UNIT_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: unit-key}}
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root | quote }}, key: unit-key}}
 {{- if eq (include "serinus.store" .root) "sqlite" }}
 - {name: SERINUS_DATA_DIR, value: /data}
 {{- else }}
@@ -87,7 +87,7 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 - {name: MODEL_CACHE, value: /cache}
 {{- end }}
 {{- range $key, $value := .track.env }}
-- {name: {{ $key }}, value: {{ $value | quote }}}
+- {name: {{ $key | quote }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
 
@@ -111,26 +111,26 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- define "serinus.volumes" -}}
 {{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
 - name: event-store
-  persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" }}}
+  persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" | quote }}}
 {{- end }}
 {{- if and (eq .app "app-service") (include "serinus.databaseCA" .root) }}
 - name: database-ca
   secret:
-    secretName: {{ .root.Values.store.databaseUrl.existingSecret }}
-    items: [{key: {{ .root.Values.store.databaseUrl.caKey }}, path: ca.crt}]
+    secretName: {{ .root.Values.store.databaseUrl.existingSecret | quote }}
+    items: [{key: {{ .root.Values.store.databaseUrl.caKey | quote }}, path: ca.crt}]
 {{- end }}
 {{- if eq .app "model-service" }}
 {{- with .root.Values.model.cache }}
 - name: model-cache
   {{- if eq .type "claim" }}
-  persistentVolumeClaim: {claimName: {{ .existingClaim | default "model-cache" }}}
+  persistentVolumeClaim: {claimName: {{ .existingClaim | default "model-cache" | quote }}}
   {{- else }}
-  emptyDir: {sizeLimit: {{ .size }}}
+  emptyDir: {sizeLimit: {{ .size | quote }}}
   {{- end }}
 {{- end }}
 {{- with .root.Values.model.registryClaim }}
 - name: model-registry
-  persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ . | quote }}, readOnly: true}
 {{- end }}
 {{- end }}
 {{- end }}
