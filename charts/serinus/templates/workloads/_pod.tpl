@@ -26,13 +26,6 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Settings that both tracks of an application share; the data of its ConfigMap.
-     Takes dict "root" $ "workload" WORKLOAD. */}}
-{{- define "serinus.settings" -}}
-{{- $shared := dict "SERINUS_LOG_LEVEL" .root.Values.pods.logLevel "SERINUS_SHUTDOWN_SECONDS" (toString (int .root.Values.pods.shutdownSeconds)) }}
-{{- toYaml (merge $shared .workload.env) }}
-{{- end }}
-
 {{/* The key that an application reads at its start, where a value gives it: another one restarts all
      pods together. A generated one never changes. Takes dict "root" $ "app" APP. */}}
 {{- define "serinus.givenKey" -}}
@@ -52,12 +45,8 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - {name: SERINUS_HTTP_PORT, value: "8080"}
 - {name: SERINUS_METRICS_PORT, value: "9090"}
-{{- range $key, $_ := include "serinus.settings" (dict "root" .root "workload" .workload) | fromYaml }}
-{{- if not (hasKey $.track.env $key) }}
-- name: {{ $key | quote }}
-  valueFrom: {configMapKeyRef: {name: {{ $.app }}, key: {{ $key | quote }}}}
-{{- end }}
-{{- end }}
+- {name: SERINUS_LOG_LEVEL, value: {{ $values.pods.logLevel }}}
+- {name: SERINUS_SHUTDOWN_SECONDS, value: {{ int $values.pods.shutdownSeconds | quote }}}
 {{- with .part.calls }}
 - {name: {{ $.part.url }}, value: "http://{{ . }}"}
 {{- end }}
@@ -86,7 +75,10 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 - {name: MODEL_REGISTRY, value: {{ $values.model.registry | quote }}}
 - {name: MODEL_CACHE, value: /cache}
 {{- end }}
-{{- range $key, $value := .track.env }}
+{{- /* Here and not in a ConfigMap: pods of an earlier revision that start again keep theirs. */}}
+{{- $env := deepCopy .workload.env }}
+{{- range $key, $value := .track.env }}{{ $_ := set $env $key $value }}{{ end }}
+{{- range $key, $value := $env }}
 - {name: {{ $key | quote }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
