@@ -155,7 +155,9 @@ def test_another_key_restarts_the_pods_that_read_it() -> None:
 
     def notes(keys: dict[str, str]) -> dict[str, Any]:
         index = render({"secrets": keys})
-        templates = {app: one(index, "Deployment", f"{app}-stable").spec["template"] for app in APPS}
+        templates = {
+            app: one(index, "Deployment", f"{app}-stable").spec["template"] for app in APPS
+        }
         return {app: each["metadata"]["annotations"] for app, each in templates.items()}
 
     before = notes({})

@@ -80,6 +80,25 @@ CHECKED = [
         "traffic.timeout: a request may take 25001ms",
         "pods.shutdownSeconds",
     ),
+    *(
+        (
+            path(f"traffic.{key}", given),
+            f"traffic.{key}: Istio takes no time of {given}",
+            "at least 1ms",
+        )
+        for key, given in (
+            ("timeout", "0s"),
+            ("connectTimeout", "0.000s"),
+            ("retries.backoff", "0ms"),
+            ("outlierDetection.interval", "0m"),
+            ("outlierDetection.baseEjectionTime", "0h"),
+        )
+    ),
+    (
+        path("traffic.connectTimeout", "60.001m"),
+        "traffic.connectTimeout: 60.001m is longer than the hour",
+        "at most 1h",
+    ),
     (
         path(f"{CANARY}.env", {"MODEL_SERVICE_URL": "http://elsewhere"}),
         f"{CANARY}.env.MODEL_SERVICE_URL: the chart sets this variable itself",
@@ -244,6 +263,8 @@ REFUSED_BY_SCHEMA = [
     (path("model.registry", "models"), "/model/registry"),
     (path("model.cache.size", "big"), "/model/cache/size"),
     (path("traffic.timeout", "soon"), "/traffic/timeout"),
+    (path("traffic.timeout", "1.5ms"), "/traffic/timeout"),
+    (path("traffic.retries.backoff", "0.0005s"), "/traffic/retries/backoff"),
     (path("pods.proxyConfig", {"holdAplication": True}), "holdAplication"),
     (path(f"{CANARY}.image.digest", "sha256:0"), "/workloads/app-service/tracks/canary/image"),
     (path("policy.dnsPorts", []), "/policy/dnsPorts"),

@@ -59,6 +59,14 @@ def test_retries_last_longer_than_a_restart() -> None:
     assert mean > 5
 
 
+def test_retries_can_be_left_out() -> None:
+    """Istio refuses conditions beside 0 attempts."""
+    index = render({"traffic": {"retries": {"attempts": 0}}, "api": {"expose": True}})
+    for service in (PAGES, API, "app-service", "model-service"):
+        for entry in rules(index, service):
+            assert entry["retries"] == {"attempts": 0}
+
+
 def drawn(index: Index) -> dict[str, tuple[int, str, str]]:
     found = {}
     for route in rule(index, "draw")["route"]:
