@@ -222,10 +222,16 @@ def test_the_check_of_hosts_can_be_left_out() -> None:
     install(gateway("app-frontend.k8s.local", "other"), values={"gateway": {"checkHosts": False}})
 
 
-def routes(epoch: int) -> Any:
-    annotations = {"serinus/epoch": str(epoch)}
-    name = "app-frontend-gateway"
-    return held("VirtualService", NETWORKING, name, metadata={"annotations": annotations})
+def routes(epoch: int, *tracks: str) -> Any:
+    """The gateway's rules as an earlier revision left them, with a draw among these tracks."""
+    drawn = [{"destination": {"host": "app-frontend", "subset": track}} for track in tracks]
+    # The canary's assets have a rule of their own before anybody is drawn for it.
+    assets = [{"destination": {"host": "app-frontend", "subset": "canary"}}]
+    rules = [{"name": "assets-canary", "route": assets}, {"name": "draw", "route": drawn}]
+    return held(
+        "VirtualService", NETWORKING, "app-frontend-gateway",
+        metadata={"annotations": {"serinus/epoch": str(epoch)}}, spec={"http": rules},
+    )  # fmt: skip
 
 
 def test_the_epoch_never_falls() -> None:
@@ -252,15 +258,27 @@ def test_another_unit_key_begins_a_new_epoch() -> None:
     install(*live, values=values(5, "kept-unit-key-0000001"))
 
 
-def canaries(*apps: str) -> list[Any]:
-    return [held("Deployment", "apps/v1", f"{app}-canary") for app in apps]
+def canaries(*apps: str, ready: int = 1) -> list[Any]:
+    """Deployments of the canary; an API server leaves a status of 0 out."""
+    status = {"readyReplicas": ready} if ready else {"unavailableReplicas": 2}
+    return [held("Deployment", "apps/v1", f"{app}-canary", status=status) for app in apps]
 
 
 def test_a_canary_is_routed_to_only_when_it_runs() -> None:
-    message = refused(routes(1), *canaries("app-frontend", "app-service"))
+    live = routes(1, "stable")
+    message = refused(live, *canaries("app-frontend", "app-service"))
     assert "rollout.canary.routed: model-service-canary does not run yet" in message
-    install(routes(1), *canaries("app-frontend", "app-service", "model-service"))
-    install(routes(1), values={"rollout": {"canary": {"routed": False}}})
+    sick = canaries("app-service", ready=0)
+    message = refused(live, *canaries("app-frontend", "model-service"), *sick)
+    assert "rollout.canary.routed: app-service-canary has no ready pod" in message
+    install(live, *canaries(*APPS))
+    install(live, values={"rollout": {"canary": {"routed": False}}})
+
+
+def test_a_sick_canary_that_is_routed_blocks_no_upgrade() -> None:
+    live = routes(1, "stable", "canary")
+    install(live, *canaries(*APPS, ready=0))
+    install(live)
 
 
 def test_an_ambient_namespace_is_refused() -> None:
