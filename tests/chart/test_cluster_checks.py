@@ -294,20 +294,64 @@ def test_sqlite_is_refused_on_a_cluster_even_when_allowed() -> None:
     assert "SQLite can't be shared by pods on several nodes; this is a cluster" in message
 
 
-def running(replicas: int) -> list[Any]:
+def running(replicas: int, *fields: Any) -> list[Any]:
     """Deployments of every app and track, as an autoscaler may have left them."""
+    found: dict[str, Any] = {
+        "metadata": {"managedFields": list(fields)},
+        "spec": {"replicas": replicas},
+    }
     return [
-        held("Deployment", "apps/v1", f"{app}-{track}", spec={"replicas": replicas})
-        for app in ("app-frontend", "app-service", "model-service")
+        held("Deployment", "apps/v1", f"{app}-{track}", **found)
+        for app in APPS
         for track in ("stable", "canary")
     ]
 
 
-def test_autoscaling_takes_over_as_many_pods_as_run() -> None:
+def wrote(manager: str, operation: str, *fields: str, subresource: str = "") -> Any:
+    """What a manager wrote into `spec`, as an API server notes it."""
+    written: dict[str, Any] = {"f:spec": {f"f:{field}": {} for field in fields}}
+    found: dict[str, Any] = {"manager": manager, "operation": operation, "fieldsV1": written}
+    return found | ({"subresource": subresource} if subresource else {})
+
+
+SCALED = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True, "minReplicas": 3}}}}
+SCALER = wrote("kube-controller-manager", "Update", "replicas", subresource="scale")
+STATUS = wrote("kube-controller-manager", "Update", subresource="status")
+
+
+def test_an_autoscaled_track_begins_with_the_fewest_pods() -> None:
+    """Without a number it would begin with one, and go up only when the autoscaler looks."""
+    index = install(values=SCALED)
+    for track in ("stable", "canary"):
+        assert one(index, "Deployment", f"app-frontend-{track}").spec["replicas"] == 3
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        (wrote("helm", "Apply", "replicas", "selector"), STATUS),
+        (wrote("helm", "Update", "replicas", "selector"), STATUS),
+        # Helm 3 would go by its former revision and set the field to 1.
+        (wrote("helm", "Update", "selector"), SCALER),
+        (wrote("kubectl-client-side-apply", "Update", "selector"), SCALER),
+    ],
+)
+def test_autoscaling_takes_over_as_many_pods_as_run(fields: Any) -> None:
     """A field that Helm leaves out where it had sent it becomes 1."""
-    scaled = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True}}}}
-    index = install(*running(5), values=scaled)
-    assert one(index, "Deployment", "app-frontend-stable").spec["replicas"] == 5
-    assert one(index, "Deployment", "app-frontend-canary").spec["replicas"] == 5
-    assert one(index, "Deployment", "app-service-stable").spec["replicas"] == 2
-    assert "replicas" not in one(install(values=scaled), "Deployment", "app-frontend-stable").spec
+    index = install(*running(5, *fields), values=SCALED)
+    for track in ("stable", "canary"):
+        assert one(index, "Deployment", f"app-frontend-{track}").spec["replicas"] == 5
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    "helm", [wrote("helm", "Apply", "selector"), wrote("helm", "Apply", "replicas", "selector")]
+)
+def test_a_number_that_is_the_autoscalers_is_left_to_it(helm: Any) -> None:
+    """A revision with a number in it would bring that one back by `helm rollback`."""
+    index = install(*running(5, helm, SCALER, STATUS), values=SCALED)
+    for track in ("stable", "canary"):
+        assert "replicas" not in one(index, "Deployment", f"app-frontend-{track}").spec
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2

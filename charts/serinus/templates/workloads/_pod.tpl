@@ -16,14 +16,34 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Number of pods that a Deployment runs now; nothing where no cluster tells one. An autoscaler owns
-     the number, so the chart has none of its own, but a field that Helm sent once and then leaves out
-     is set to 1: an upgrade that switched autoscaling on would end all pods but one.
-     Takes dict "root" $ "name" NAME. */}}
+{{/* Number of pods of a Deployment with an autoscaler; nothing where no cluster tells one, or where the
+     number is the autoscaler's already. Until then Helm must send the one that runs: a field that it
+     sent once and then leaves out is set to 1, which would end all pods but one.
+     Takes dict "root" $ "name" NAME "first" NUMBER TO BEGIN WITH. */}}
 {{- define "serinus.scaledTo" -}}
 {{- if include "serinus.onCluster" .root }}
-{{- dig "spec" "replicas" "" (lookup "apps/v1" "Deployment" .root.Release.Namespace .name | default dict) }}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name }}
+{{- if not $live }}
+{{- int .first }}
+{{- else if not (include "serinus.autoscalers" (dict "root" .root "live" $live)) }}
+{{- dig "spec" "replicas" 1 $live }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a live Deployment keeps its number of pods when Helm sends none: an autoscaler has written
+     it, and Helm applies server-side. Client-side, as Helm 3 always does, it goes by the former
+     revision, whoever wrote the field since. Takes dict "root" $ "live" OBJECT. */}}
+{{- define "serinus.autoscalers" -}}
+{{- $scaled := "" }}
+{{- $applied := "" }}
+{{- range .live.metadata.managedFields | default list }}
+{{- $spec := dig "fieldsV1" "f:spec" dict . }}
+{{- if and (eq (get . "subresource") "scale") (hasKey $spec "f:replicas") }}{{ $scaled = "true" }}{{ end }}
+{{- /* Whoever made the object has its selector. */}}
+{{- if and (eq .operation "Apply") (hasKey $spec "f:selector") }}{{ $applied = "true" }}{{ end }}
+{{- end }}
+{{- if and $scaled $applied (not (hasPrefix "v3." .root.Capabilities.HelmVersion.Version)) }}true{{ end }}
 {{- end }}
 
 {{/* The key that an application reads at its start, where a value gives it: another one restarts all
