@@ -228,6 +228,15 @@ def test_each_track_is_spread_over_nodes_and_disrupted_one_pod_at_a_time() -> No
         assert entry["labelSelector"]["matchLabels"] == {"app": "app-service", "version": "stable"}
 
 
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_a_start_that_is_allowed_is_no_failed_roll(seconds: int) -> None:
+    index = render({"pods": {"probes": {"startupSeconds": seconds}}})
+    for item in index.of("Deployment"):
+        probe = item.spec["template"]["spec"]["containers"][0]["startupProbe"]
+        started = probe["periodSeconds"] * probe["failureThreshold"]
+        assert item.spec["progressDeadlineSeconds"] == started + 240 == seconds + 240
+
+
 def test_autoscaling_leaves_the_number_of_pods_to_the_autoscaler() -> None:
     index = scenario("autoscaling")
     assert len(index.of("HorizontalPodAutoscaler")) == 6

@@ -158,6 +158,20 @@ CHECKED = [
         "gateway.tls.port: 80 is gateway.port too",
         "different ports",
     ),
+    *(
+        (
+            {
+                "gateway": {
+                    "port": plain,
+                    "tls": {"enabled": True, "credentialName": "x", "port": tls},
+                }
+            },
+            "gateway.tls.redirect: Envoy's redirect keeps the port that was asked, so it leads "
+            f"from port 80 to 443 only, not from {plain} to {tls}",
+            "gateway.tls.redirect=false",
+        )
+        for plain, tls in ((8080, 443), (80, 8443))
+    ),
     (
         path("gateway.rateLimit.burst", 5),
         "gateway.rateLimit.burst: 5 is less than requestsPerSecond 20",

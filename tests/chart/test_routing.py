@@ -291,6 +291,11 @@ def test_the_gateway_s_selector_and_hosts_are_values() -> None:
 
 def test_without_the_redirect_nothing_is_served_over_plain_http() -> None:
     """A Secure cookie would be lost there, and each page drawn anew."""
-    tls = {"enabled": True, "credentialName": "reviews-example-org", "redirect": False}
+    tls = {
+        "enabled": True,
+        "credentialName": "reviews-example-org",
+        "redirect": False,
+        "port": 8443,
+    }
     (server,) = one(render({"gateway": {"tls": tls}}), "Gateway", "gateway").spec["servers"]
     assert server["port"]["protocol"] == "HTTPS"
