@@ -156,6 +156,91 @@ def test_a_stateful_set_that_stays_as_it_is_is_none_to_refuse(live: Any, values:
     install(database(**live), values={"store": {"postgresql": values}})
 
 
+def wrote(manager: str, operation: str, *fields: str, subresource: str = "") -> Any:
+    """What a manager wrote into `spec`, as an API server notes it."""
+    written: dict[str, Any] = {"f:spec": {f"f:{field}": {} for field in fields}}
+    found: dict[str, Any] = {"manager": manager, "operation": operation, "fieldsV1": written}
+    return found | ({"subresource": subresource} if subresource else {})
+
+
+RWX = {"accessModes": ["ReadWriteMany"]}
+MADE = {"resources": {"requests": {"storage": "2Gi"}}} | RWX
+VOLUME = {"hostPath": {"path": "/x"}}
+PINNED = f"serinus-{NAMESPACE}-model-cache"
+
+
+def cache(*written: str, **spec: Any) -> Any:
+    """The claim of a model cache as it is bound; Helm wrote these fields beside the usual ones."""
+    fields = wrote("helm", "Apply", "accessModes", "resources", *written)
+    binder = wrote("kube-controller-manager", "Update", "volumeName")
+    spec = {"volumeName": "pvc-0001"} | MADE | spec
+    metadata = {"managedFields": [fields, binder]}
+    return held("PersistentVolumeClaim", "v1", "model-cache", spec=spec, metadata=metadata)
+
+
+def caching(**values: Any) -> Any:
+    return {"model": {"cache": {"type": "claim", "size": "2Gi"} | values}}
+
+
+@pytest.mark.parametrize(
+    ("live", "values", "message"),
+    [
+        (cache(), {"size": "1Gi"}, "size: claim model-cache has 2Gi, and a claim only grows"),
+        (
+            cache("storageClassName", storageClassName="fast"), {"storageClassName": "slow"},
+            'storageClassName: claim model-cache was made with storageClassName "fast"',
+        ),
+        (
+            cache("storageClassName", storageClassName="fast"), {},
+            'storageClassName: claim model-cache was made with storageClassName "fast"',
+        ),
+        (
+            cache(storageClassName="standard"), {"storageClassName": "-"},
+            'storageClassName: claim model-cache was made with storageClassName "standard"',
+        ),
+        (
+            cache(accessModes=["ReadWriteOnce"]), {},
+            'accessMode: claim model-cache was made with accessModes ["ReadWriteOnce"]',
+        ),
+        (
+            cache(), {"persistentVolume": VOLUME},
+            'persistentVolume: claim model-cache was made with volumeName "pvc-0001"',
+        ),
+        (
+            cache("volumeName", volumeName="mine"), {},
+            'persistentVolume: claim model-cache was made with volumeName "mine"',
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_claim_keeps_is_refused_before_anything_changes(
+    live: Any, values: Any, message: str
+) -> None:
+    said = refused(live, values=caching(**values))
+    assert f"model.cache.{message}" in said
+    assert "name it in model.cache.existingClaim" in said
+    install(live, values=caching(existingClaim="mine", **values | {"persistentVolume": {}}))
+    install(live, values={"model": {"cache": values | {"persistentVolume": {}}}})
+
+
+@pytest.mark.parametrize(
+    ("live", "values"),
+    [
+        (cache(), {"size": "2048Mi"}),
+        (cache(), {"size": "4Gi"}),
+        # The cluster's default class, which nobody asked for by name.
+        (cache(storageClassName="standard"), {}),
+        (cache(storageClassName="standard"), {"storageClassName": "standard"}),
+        (cache("storageClassName", storageClassName=""), {"storageClassName": "-"}),
+        (
+            cache("volumeName", "storageClassName", storageClassName="", volumeName=PINNED),
+            {"persistentVolume": VOLUME},
+        ),
+    ],
+)
+def test_a_claim_that_stays_as_it_is_is_none_to_refuse(live: Any, values: Any) -> None:
+    install(live, values=caching(**values))
+
+
 def gateway(host: str, namespace: str, **selector: str) -> Any:
     servers = [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}]
     spec = {"selector": selector or {"istio": "ingressgateway"}, "servers": servers}
@@ -305,13 +390,6 @@ def running(replicas: int, *fields: Any) -> list[Any]:
         for app in APPS
         for track in ("stable", "canary")
     ]
-
-
-def wrote(manager: str, operation: str, *fields: str, subresource: str = "") -> Any:
-    """What a manager wrote into `spec`, as an API server notes it."""
-    written: dict[str, Any] = {"f:spec": {f"f:{field}": {} for field in fields}}
-    found: dict[str, Any] = {"manager": manager, "operation": operation, "fieldsV1": written}
-    return found | ({"subresource": subresource} if subresource else {})
 
 
 SCALED = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True, "minReplicas": 3}}}}

@@ -56,6 +56,9 @@
 {{- if eq (include "serinus.store" .) "postgresql" }}
 {{- include "serinus.postgresqlChecks" . }}
 {{- end }}
+{{- if and (eq .Values.model.cache.type "claim") (not .Values.model.cache.existingClaim) }}
+{{- include "serinus.claimChecks" . }}
+{{- end }}
 {{- end }}
 
 {{/* Whether a live VirtualService of the gateway draws visitors for the canary. */}}

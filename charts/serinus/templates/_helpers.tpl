@@ -167,6 +167,17 @@ storageClassName: {{ .storageClassName | quote }}
 {{- end }}
 {{- end }}
 
+{{/* spec of a claim that the chart makes. Takes dict "root" $ "name" NAME "volume" A VOLUME'S VALUES. */}}
+{{- define "serinus.claim" -}}
+accessModes: [{{ .volume.accessMode }}]
+{{- include "serinus.storageClass" .volume }}
+{{- if .volume.persistentVolume }}
+volumeName: {{ printf "%s-%s" (include "serinus.outside" .root) .name | quote }}
+{{- end }}
+resources:
+  requests: {storage: {{ .volume.size | quote }}}
+{{- end }}
+
 {{/* A secret value, base64: given, kept from the cluster, or generated there.
      Takes dict "root" $ "secret" NAME "key" KEY "given" VALUE "path" PATH "existing" PATH. */}}
 {{- define "serinus.secretValue" -}}
