@@ -362,6 +362,21 @@ def test_what_is_configured_is_series(routed: bool, canary: int) -> None:
     }
 
 
+def test_labels_that_select_win_over_the_chart_s_own() -> None:
+    """As an operator's Prometheus asks for them; written twice they would be refused."""
+    wanted = {"app.kubernetes.io/instance": "monitoring", "app.kubernetes.io/name": "it"}
+    given = monitoring(
+        labels=wanted, ruleLabels=wanted, alertmanager={**MAIL, "labels": wanted},
+        grafana={"dashboardLabels": wanted},
+    )  # fmt: skip
+    index = render(given)
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig"):
+        for item in index.of(kind):
+            assert wanted.items() <= item.labels.items(), str(item)
+            assert item.labels["app.kubernetes.io/part-of"] == "serinus", str(item)
+    assert one(index, "ConfigMap", "dashboard-overview").labels["app.kubernetes.io/name"] == "it"
+
+
 def test_grafana_is_routed_only_by_choice(istio: Index) -> None:
     assert istio.get("VirtualService", "grafana-gateway") is None
     index = render({"hosts": {"grafana": "grafana.example.org"}})

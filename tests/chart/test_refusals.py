@@ -105,6 +105,11 @@ CHECKED = [
         "Remove it",
     ),
     (
+        path("workloads.app-service.env", {"PGSSLROOTCERT": "/x"}),
+        "workloads.app-service.env.PGSSLROOTCERT: the chart sets this variable itself",
+        "Remove it",
+    ),
+    (
         path("workloads.app-service.env", {"SERINUS_TRACK": "canary"}),
         "workloads.app-service.env.SERINUS_TRACK: the chart sets this variable itself",
         "Remove it",
@@ -263,6 +268,14 @@ REFUSED_BY_SCHEMA = [
     (path("rollout.weights.canary", 101), "/rollout/weights/canary"),
     (path("rollout.epoch", 0), "/rollout/epoch"),
     (path("image.pullPolicy", "Sometimes"), "/image/pullPolicy"),
+    *(
+        (path("image.registry", wrong), "/image/registry")
+        for wrong in ("https://registry.example.org", "registry.example.org//team", "r.org/Team")
+    ),
+    *(
+        (path("monitoring.grafana.service", wrong), "/monitoring/grafana/service")
+        for wrong in ("http://grafana", "grafana:3000", "*")
+    ),
     (path(f"{CANARY}.image", None), "image"),
     (path(f"{CANARY}.image.repository", ""), "/workloads/app-service/tracks/canary/image"),
     (path(f"{CANARY}.env", {"SHOW_CONFIDENCE": True}), f"/{CANARY.replace('.', '/')}/env"),
@@ -276,6 +289,7 @@ REFUSED_BY_SCHEMA = [
     (path("store.postgresql.password", "with spaces and @ signs"), "/store/postgresql/password"),
     (path("model.registry", "models"), "/model/registry"),
     (path("model.cache.size", "big"), "/model/cache/size"),
+    (path("model.cache.accessMode", "ReadWriteOncePod"), "/model/cache/accessMode"),
     (path("traffic.timeout", "soon"), "/traffic/timeout"),
     (path("traffic.timeout", "1.5ms"), "/traffic/timeout"),
     (path("traffic.retries.backoff", "0.0005s"), "/traffic/retries/backoff"),

@@ -289,6 +289,26 @@ def test_the_gateway_s_selector_and_hosts_are_values() -> None:
     assert one(index, "EnvoyFilter", "serinus-demo-rate-limit").namespace == "edge"
 
 
+def test_a_path_that_is_never_limited_may_hold_any_sign() -> None:
+    index = render({"gateway": {"rateLimit": {"exemptPaths": ["/it's/", '/"<a+b>\\&/']}}})
+    (patch,) = one(index, "EnvoyFilter", "serinus-demo-rate-limit").spec["configPatches"]
+    config = patch["patch"]["value"]["typed_config"]
+    (header,) = config["rate_limits"][0]["actions"][1]["header_value_match"]["headers"]
+    regex = header["string_match"]["safe_regex"]["regex"]
+    for target, exempt in (("/it's/x", True), ('/"<a+b>\\&/', True), ("/its/x", False)):
+        assert bool(re.fullmatch(regex, target)) is exempt, target
+
+
+def test_a_host_without_a_route_is_not_served() -> None:
+    grafana = {"hosts": {"grafana": "grafana.example.org"}}
+    for enabled in (True, False):
+        index = render(grafana, {"monitoring": {"enabled": enabled}})
+        (server,) = one(index, "Gateway", "gateway").spec["servers"]
+        assert ("./grafana.example.org" in server["hosts"]) is enabled
+        routed = {host for item in index.of("VirtualService") for host in item.spec["hosts"]}
+        assert {host.removeprefix("./") for host in server["hosts"]} <= routed
+
+
 def test_without_the_redirect_nothing_is_served_over_plain_http() -> None:
     """A Secure cookie would be lost there, and each page drawn anew."""
     tls = {

@@ -65,16 +65,14 @@ sidecar.istio.io/inject: "true"
 {{- end }}
 {{- end }}
 
-{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels",
-     "annotations". */}}
+{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels", which
+     win over the chart's own, and "annotations". */}}
 {{- define "serinus.metadata" -}}
 name: {{ .name | quote }}
 namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
-  {{- include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $own := include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | fromYaml }}
+  {{- merge (dict) (.labels | default dict) $own | toYaml | nindent 2 }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -207,10 +205,10 @@ resources:
 {{- toJson $quoted }}
 {{- end }}
 
-{{/* Hosts that the gateway serves for this release, Grafana's too, as a JSON list. */}}
+{{/* Hosts that the gateway serves for this release, Grafana's too where it is routed, as a JSON list. */}}
 {{- define "serinus.served" -}}
 {{- $hosts := include "serinus.hosts" . | fromJsonArray }}
-{{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
+{{- if and .Values.monitoring.enabled .Values.hosts.grafana }}{{ $hosts = append $hosts .Values.hosts.grafana }}{{ end }}
 {{- toJson $hosts }}
 {{- end }}
 
