@@ -166,7 +166,7 @@ def wrote(manager: str, operation: str, *fields: str, subresource: str = "") -> 
 RWX = {"accessModes": ["ReadWriteMany"]}
 MADE = {"resources": {"requests": {"storage": "2Gi"}}} | RWX
 VOLUME = {"hostPath": {"path": "/x"}}
-PINNED = f"serinus-{NAMESPACE}-model-cache"
+PINNED = f"serinus-{NAMESPACE}-model-cache"  # by chart 0.1.0
 
 
 def cache(*written: str, **spec: Any) -> Any:
@@ -239,6 +239,20 @@ def test_what_a_claim_keeps_is_refused_before_anything_changes(
 )
 def test_a_claim_that_stays_as_it_is_is_none_to_refuse(live: Any, values: Any) -> None:
     install(live, values=caching(**values))
+
+
+@pytest.mark.parametrize(
+    ("live", "name"),
+    [
+        ([], f"{NAMESPACE}.serinus-model-cache"),
+        ([cache("volumeName", "storageClassName", storageClassName="", volumeName=PINNED)], PINNED),
+    ],
+)
+def test_a_claim_keeps_the_volume_that_it_was_made_with(live: Any, name: str) -> None:
+    index = install(*live, values=caching(persistentVolume=VOLUME))
+    assert one(index, "PersistentVolumeClaim", "model-cache").spec["volumeName"] == name
+    (volume,) = index.of("PersistentVolume")
+    assert volume.name == name
 
 
 def gateway(host: str, namespace: str, **selector: str) -> Any:

@@ -143,8 +143,8 @@ def test_what_is_not_this_releases_is_dropped(envoy: Index, series: dict[str, st
     "series",
     [
         {"__name__": "envoy_http_local_rate_limit_rate_limited",
-         "envoy_local_http_ratelimit_prefix": f"serinus-{NAMESPACE}"},
-        {"__name__": f"envoy_serinus_{NAMESPACE}_http_local_rate_limit_rate_limited"},
+         "envoy_local_http_ratelimit_prefix": f"{NAMESPACE}__serinus"},
+        {"__name__": f"envoy_{NAMESPACE}__serinus_http_local_rate_limit_rate_limited"},
     ],
     ids=["Envoy", "Istio"],
 )  # fmt: skip

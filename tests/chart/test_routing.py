@@ -286,12 +286,12 @@ def test_the_gateway_s_selector_and_hosts_are_values() -> None:
     spec = one(index, "Gateway", "gateway").spec
     assert spec["selector"] == {"app": "edge", "tier": "public"}
     assert spec["servers"][0]["hosts"] == ["./reviews.example.org", "./api.reviews.example.org"]
-    assert one(index, "EnvoyFilter", "serinus-demo-rate-limit").namespace == "edge"
+    assert one(index, "EnvoyFilter", "demo.serinus-rate-limit").namespace == "edge"
 
 
 def test_a_path_that_is_never_limited_may_hold_any_sign() -> None:
     index = render({"gateway": {"rateLimit": {"exemptPaths": ["/it's/", '/"<a+b>\\&/']}}})
-    (patch,) = one(index, "EnvoyFilter", "serinus-demo-rate-limit").spec["configPatches"]
+    (patch,) = one(index, "EnvoyFilter", "demo.serinus-rate-limit").spec["configPatches"]
     config = patch["patch"]["value"]["typed_config"]
     (header,) = config["rate_limits"][0]["actions"][1]["header_value_match"]["headers"]
     regex = header["string_match"]["safe_regex"]["regex"]

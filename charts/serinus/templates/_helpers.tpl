@@ -33,9 +33,27 @@ tracks: [stable{{ if .Values.rollout.canary.routed }}, canary{{ end }}]
 {{- end }}
 {{- end }}
 
-{{/* Name of what lies outside of the release's namespace. */}}
+{{/* Name of what lies outside of the release's namespace. A namespace holds no dot, so no other release
+     has the same. */}}
 {{- define "serinus.outside" -}}
-{{ .Release.Name }}-{{ .Release.Namespace }}
+{{ .Release.Namespace }}.{{ .Release.Name }}
+{{- end }}
+
+{{/* The same as one part of the name of an Envoy statistic, whose parts a dot ends. */}}
+{{- define "serinus.statPrefix" -}}
+{{ include "serinus.outside" . | replace "." "__" }}
+{{- end }}
+
+{{/* Name of the PersistentVolume of a claim. A claim keeps the one that it was made with: up to chart
+     0.1.0 RELEASE-NAMESPACE-CLAIM. Takes dict "root" $ "name" THE CLAIM'S. */}}
+{{- define "serinus.volume" -}}
+{{- $old := printf "%s-%s-%s" .root.Release.Name .root.Release.Namespace .name }}
+{{- $live := dict }}
+{{- if include "serinus.onCluster" .root }}
+{{- $live = lookup "v1" "PersistentVolumeClaim" .root.Release.Namespace .name | default dict }}
+{{- end }}
+{{- if eq (dig "spec" "volumeName" "" $live) $old }}{{ $old }}
+{{- else }}{{ include "serinus.outside" .root }}-{{ .name }}{{ end }}
 {{- end }}
 
 {{/* Labels of every object. Takes dict "root" $ "name" NAME. */}}
@@ -170,7 +188,7 @@ storageClassName: {{ .storageClassName | quote }}
 accessModes: [{{ .volume.accessMode }}]
 {{- include "serinus.storageClass" .volume }}
 {{- if .volume.persistentVolume }}
-volumeName: {{ printf "%s-%s" (include "serinus.outside" .root) .name | quote }}
+volumeName: {{ include "serinus.volume" . | quote }}
 {{- end }}
 resources:
   requests: {storage: {{ .volume.size | quote }}}

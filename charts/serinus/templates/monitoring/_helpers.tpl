@@ -12,8 +12,8 @@ mesh-gateway:
      them, in this release's namespace. */}}
 {{- define "serinus.meshRelabelings" -}}
 # Istio's proxies leave the filter's prefix in the name; Envoy by itself makes a label of it.
-{{- $named := printf "envoy_%s_http_local_rate_limit_(ok|rate_limited)" (include "serinus.outside" . | replace "-" "_" | replace "." "_") }}
-- {sourceLabels: [__name__], targetLabel: envoy_local_http_ratelimit_prefix, regex: {{ $named }}, replacement: {{ include "serinus.outside" . | quote }}}
+{{- $named := printf "envoy_%s_http_local_rate_limit_(ok|rate_limited)" (include "serinus.statPrefix" . | replace "-" "_") }}
+- {sourceLabels: [__name__], targetLabel: envoy_local_http_ratelimit_prefix, regex: {{ $named }}, replacement: {{ include "serinus.statPrefix" . | quote }}}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: {{ $named }}, replacement: envoy_http_local_rate_limit_$1}
 {{- if eq .Values.monitoring.meshMetrics "envoy" }}
 - {sourceLabels: [__name__], action: keep, regex: "envoy_cluster_upstream_rq(_time_(bucket|sum|count))?|envoy_http_local_rate_limit_(ok|rate_limited)"}
@@ -40,7 +40,7 @@ mesh-gateway:
 - {sourceLabels: [__name__, reporter, destination_service_namespace], separator: "|", action: keep, regex: {{ printf "(istio_agent|envoy_).*|istio_request.*\\|source\\|%s" .Release.Namespace | squote }}}
 {{- end }}
 # The gateway serves other releases too: only what its filter of this release counted.
-- {sourceLabels: [__name__, envoy_local_http_ratelimit_prefix], separator: "|", action: keep, regex: {{ printf "istio_.*|envoy_.*\\|%s" (include "serinus.outside" .) | squote }}}
+- {sourceLabels: [__name__, envoy_local_http_ratelimit_prefix], separator: "|", action: keep, regex: {{ printf "istio_.*|envoy_.*\\|%s" (include "serinus.statPrefix" .) | squote }}}
 - {sourceLabels: [__name__], targetLabel: outcome, regex: envoy_http_local_rate_limit_(ok|rate_limited), replacement: $1}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_http_local_rate_limit_(ok|rate_limited), replacement: serinus_gateway_rate_limit_total}
 # app and track are the callee's, as in the application's own metrics. A request that reached no pod
