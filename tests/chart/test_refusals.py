@@ -305,6 +305,7 @@ REFUSED_BY_SCHEMA = [
         (path("policy.externalCIDRs", [wrong]), "/policy/externalCIDRs/0")
         for wrong in ("10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0", "10.0.0.0/08")
     ),
+    (path("policy.apiServerCIDRs", ["10.0.0.1"]), "/policy/apiServerCIDRs/0"),
     (path("policy.dnsCIDRs", ["169.254.20.10/64"]), "/policy/dnsCIDRs/0"),
     (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
     (
