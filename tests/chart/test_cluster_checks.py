@@ -156,6 +156,105 @@ def test_a_stateful_set_that_stays_as_it_is_is_none_to_refuse(live: Any, values:
     install(database(**live), values={"store": {"postgresql": values}})
 
 
+def wrote(manager: str, operation: str, *fields: str, subresource: str = "") -> Any:
+    """What a manager wrote into `spec`, as an API server notes it."""
+    written: dict[str, Any] = {"f:spec": {f"f:{field}": {} for field in fields}}
+    found: dict[str, Any] = {"manager": manager, "operation": operation, "fieldsV1": written}
+    return found | ({"subresource": subresource} if subresource else {})
+
+
+RWX = {"accessModes": ["ReadWriteMany"]}
+MADE = {"resources": {"requests": {"storage": "2Gi"}}} | RWX
+VOLUME = {"hostPath": {"path": "/x"}}
+PINNED = f"serinus-{NAMESPACE}-model-cache"  # by chart 0.1.0
+
+
+def cache(*written: str, **spec: Any) -> Any:
+    """The claim of a model cache as it is bound; Helm wrote these fields beside the usual ones."""
+    fields = wrote("helm", "Apply", "accessModes", "resources", *written)
+    binder = wrote("kube-controller-manager", "Update", "volumeName")
+    spec = {"volumeName": "pvc-0001"} | MADE | spec
+    metadata = {"managedFields": [fields, binder]}
+    return held("PersistentVolumeClaim", "v1", "model-cache", spec=spec, metadata=metadata)
+
+
+def caching(**values: Any) -> Any:
+    return {"model": {"cache": {"type": "claim", "size": "2Gi"} | values}}
+
+
+@pytest.mark.parametrize(
+    ("live", "values", "message"),
+    [
+        (cache(), {"size": "1Gi"}, "size: claim model-cache has 2Gi, and a claim only grows"),
+        (
+            cache("storageClassName", storageClassName="fast"), {"storageClassName": "slow"},
+            'storageClassName: claim model-cache was made with storageClassName "fast"',
+        ),
+        (
+            cache("storageClassName", storageClassName="fast"), {},
+            'storageClassName: claim model-cache was made with storageClassName "fast"',
+        ),
+        (
+            cache(storageClassName="standard"), {"storageClassName": "-"},
+            'storageClassName: claim model-cache was made with storageClassName "standard"',
+        ),
+        (
+            cache(accessModes=["ReadWriteOnce"]), {},
+            'accessMode: claim model-cache was made with accessModes ["ReadWriteOnce"]',
+        ),
+        (
+            cache(), {"persistentVolume": VOLUME},
+            'persistentVolume: claim model-cache was made with volumeName "pvc-0001"',
+        ),
+        (
+            cache("volumeName", volumeName="mine"), {},
+            'persistentVolume: claim model-cache was made with volumeName "mine"',
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_claim_keeps_is_refused_before_anything_changes(
+    live: Any, values: Any, message: str
+) -> None:
+    said = refused(live, values=caching(**values))
+    assert f"model.cache.{message}" in said
+    assert "name it in model.cache.existingClaim" in said
+    install(live, values=caching(existingClaim="mine", **values | {"persistentVolume": {}}))
+    install(live, values={"model": {"cache": values | {"persistentVolume": {}}}})
+
+
+@pytest.mark.parametrize(
+    ("live", "values"),
+    [
+        (cache(), {"size": "2048Mi"}),
+        (cache(), {"size": "4Gi"}),
+        # The cluster's default class, which nobody asked for by name.
+        (cache(storageClassName="standard"), {}),
+        (cache(storageClassName="standard"), {"storageClassName": "standard"}),
+        (cache("storageClassName", storageClassName=""), {"storageClassName": "-"}),
+        (
+            cache("volumeName", "storageClassName", storageClassName="", volumeName=PINNED),
+            {"persistentVolume": VOLUME},
+        ),
+    ],
+)
+def test_a_claim_that_stays_as_it_is_is_none_to_refuse(live: Any, values: Any) -> None:
+    install(live, values=caching(**values))
+
+
+@pytest.mark.parametrize(
+    ("live", "name"),
+    [
+        ([], f"{NAMESPACE}.serinus-model-cache"),
+        ([cache("volumeName", "storageClassName", storageClassName="", volumeName=PINNED)], PINNED),
+    ],
+)
+def test_a_claim_keeps_the_volume_that_it_was_made_with(live: Any, name: str) -> None:
+    index = install(*live, values=caching(persistentVolume=VOLUME))
+    assert one(index, "PersistentVolumeClaim", "model-cache").spec["volumeName"] == name
+    (volume,) = index.of("PersistentVolume")
+    assert volume.name == name
+
+
 def gateway(host: str, namespace: str, **selector: str) -> Any:
     servers = [{"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": [host]}]
     spec = {"selector": selector or {"istio": "ingressgateway"}, "servers": servers}
@@ -222,10 +321,16 @@ def test_the_check_of_hosts_can_be_left_out() -> None:
     install(gateway("app-frontend.k8s.local", "other"), values={"gateway": {"checkHosts": False}})
 
 
-def routes(epoch: int) -> Any:
-    annotations = {"serinus/epoch": str(epoch)}
-    name = "app-frontend-gateway"
-    return held("VirtualService", NETWORKING, name, metadata={"annotations": annotations})
+def routes(epoch: int, *tracks: str) -> Any:
+    """The gateway's rules as an earlier revision left them, with a draw among these tracks."""
+    drawn = [{"destination": {"host": "app-frontend", "subset": track}} for track in tracks]
+    # The canary's assets have a rule of their own before anybody is drawn for it.
+    assets = [{"destination": {"host": "app-frontend", "subset": "canary"}}]
+    rules = [{"name": "assets-canary", "route": assets}, {"name": "draw", "route": drawn}]
+    return held(
+        "VirtualService", NETWORKING, "app-frontend-gateway",
+        metadata={"annotations": {"serinus/epoch": str(epoch)}}, spec={"http": rules},
+    )  # fmt: skip
 
 
 def test_the_epoch_never_falls() -> None:
@@ -252,15 +357,27 @@ def test_another_unit_key_begins_a_new_epoch() -> None:
     install(*live, values=values(5, "kept-unit-key-0000001"))
 
 
-def canaries(*apps: str) -> list[Any]:
-    return [held("Deployment", "apps/v1", f"{app}-canary") for app in apps]
+def canaries(*apps: str, ready: int = 1) -> list[Any]:
+    """Deployments of the canary; an API server leaves a status of 0 out."""
+    status = {"readyReplicas": ready} if ready else {"unavailableReplicas": 2}
+    return [held("Deployment", "apps/v1", f"{app}-canary", status=status) for app in apps]
 
 
 def test_a_canary_is_routed_to_only_when_it_runs() -> None:
-    message = refused(routes(1), *canaries("app-frontend", "app-service"))
+    live = routes(1, "stable")
+    message = refused(live, *canaries("app-frontend", "app-service"))
     assert "rollout.canary.routed: model-service-canary does not run yet" in message
-    install(routes(1), *canaries("app-frontend", "app-service", "model-service"))
-    install(routes(1), values={"rollout": {"canary": {"routed": False}}})
+    sick = canaries("app-service", ready=0)
+    message = refused(live, *canaries("app-frontend", "model-service"), *sick)
+    assert "rollout.canary.routed: app-service-canary has no ready pod" in message
+    install(live, *canaries(*APPS))
+    install(live, values={"rollout": {"canary": {"routed": False}}})
+
+
+def test_a_sick_canary_that_is_routed_blocks_no_upgrade() -> None:
+    live = routes(1, "stable", "canary")
+    install(live, *canaries(*APPS, ready=0))
+    install(live)
 
 
 def test_an_ambient_namespace_is_refused() -> None:
@@ -276,20 +393,57 @@ def test_sqlite_is_refused_on_a_cluster_even_when_allowed() -> None:
     assert "SQLite can't be shared by pods on several nodes; this is a cluster" in message
 
 
-def running(replicas: int) -> list[Any]:
+def running(replicas: int, *fields: Any) -> list[Any]:
     """Deployments of every app and track, as an autoscaler may have left them."""
+    found: dict[str, Any] = {
+        "metadata": {"managedFields": list(fields)},
+        "spec": {"replicas": replicas},
+    }
     return [
-        held("Deployment", "apps/v1", f"{app}-{track}", spec={"replicas": replicas})
-        for app in ("app-frontend", "app-service", "model-service")
+        held("Deployment", "apps/v1", f"{app}-{track}", **found)
+        for app in APPS
         for track in ("stable", "canary")
     ]
 
 
-def test_autoscaling_takes_over_as_many_pods_as_run() -> None:
+SCALED = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True, "minReplicas": 3}}}}
+SCALER = wrote("kube-controller-manager", "Update", "replicas", subresource="scale")
+STATUS = wrote("kube-controller-manager", "Update", subresource="status")
+
+
+def test_an_autoscaled_track_begins_with_the_fewest_pods() -> None:
+    """Without a number it would begin with one, and go up only when the autoscaler looks."""
+    index = install(values=SCALED)
+    for track in ("stable", "canary"):
+        assert one(index, "Deployment", f"app-frontend-{track}").spec["replicas"] == 3
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (),
+        (wrote("helm", "Apply", "replicas", "selector"), STATUS),
+        (wrote("helm", "Update", "replicas", "selector"), STATUS),
+        # Helm 3 would go by its former revision and set the field to 1.
+        (wrote("helm", "Update", "selector"), SCALER),
+        (wrote("kubectl-client-side-apply", "Update", "selector"), SCALER),
+    ],
+)
+def test_autoscaling_takes_over_as_many_pods_as_run(fields: Any) -> None:
     """A field that Helm leaves out where it had sent it becomes 1."""
-    scaled = {"workloads": {"app-frontend": {"autoscaling": {"enabled": True}}}}
-    index = install(*running(5), values=scaled)
-    assert one(index, "Deployment", "app-frontend-stable").spec["replicas"] == 5
-    assert one(index, "Deployment", "app-frontend-canary").spec["replicas"] == 5
-    assert one(index, "Deployment", "app-service-stable").spec["replicas"] == 2
-    assert "replicas" not in one(install(values=scaled), "Deployment", "app-frontend-stable").spec
+    index = install(*running(5, *fields), values=SCALED)
+    for track in ("stable", "canary"):
+        assert one(index, "Deployment", f"app-frontend-{track}").spec["replicas"] == 5
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2
+
+
+@pytest.mark.parametrize(
+    "helm", [wrote("helm", "Apply", "selector"), wrote("helm", "Apply", "replicas", "selector")]
+)
+def test_a_number_that_is_the_autoscalers_is_left_to_it(helm: Any) -> None:
+    """A revision with a number in it would bring that one back by `helm rollback`."""
+    index = install(*running(5, helm, SCALER, STATUS), values=SCALED)
+    for track in ("stable", "canary"):
+        assert "replicas" not in one(index, "Deployment", f"app-frontend-{track}").spec
+        assert one(index, "Deployment", f"app-service-{track}").spec["replicas"] == 2

@@ -143,8 +143,8 @@ def test_what_is_not_this_releases_is_dropped(envoy: Index, series: dict[str, st
     "series",
     [
         {"__name__": "envoy_http_local_rate_limit_rate_limited",
-         "envoy_local_http_ratelimit_prefix": f"serinus-{NAMESPACE}"},
-        {"__name__": f"envoy_serinus_{NAMESPACE}_http_local_rate_limit_rate_limited"},
+         "envoy_local_http_ratelimit_prefix": f"{NAMESPACE}__serinus"},
+        {"__name__": f"envoy_{NAMESPACE}__serinus_http_local_rate_limit_rate_limited"},
     ],
     ids=["Envoy", "Istio"],
 )  # fmt: skip
@@ -360,6 +360,21 @@ def test_what_is_configured_is_series(routed: bool, canary: int) -> None:
         ("serinus:configured_weight:percent", "stable"): f"vector({100 - canary})",
         ("serinus:configured_epoch", None): "vector(7)",
     }
+
+
+def test_labels_that_select_win_over_the_chart_s_own() -> None:
+    """As an operator's Prometheus asks for them; written twice they would be refused."""
+    wanted = {"app.kubernetes.io/instance": "monitoring", "app.kubernetes.io/name": "it"}
+    given = monitoring(
+        labels=wanted, ruleLabels=wanted, alertmanager={**MAIL, "labels": wanted},
+        grafana={"dashboardLabels": wanted},
+    )  # fmt: skip
+    index = render(given)
+    for kind in ("ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig"):
+        for item in index.of(kind):
+            assert wanted.items() <= item.labels.items(), str(item)
+            assert item.labels["app.kubernetes.io/part-of"] == "serinus", str(item)
+    assert one(index, "ConfigMap", "dashboard-overview").labels["app.kubernetes.io/name"] == "it"
 
 
 def test_grafana_is_routed_only_by_choice(istio: Index) -> None:

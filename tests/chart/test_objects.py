@@ -73,24 +73,34 @@ def test_objects_lie_in_the_release_s_namespace_or_are_named_after_it(name: str)
     for item in scenario(name):
         if item.kind in CLUSTER_SCOPED:
             assert item.namespace is None, str(item)
-            assert item.name.startswith(f"serinus-{NAMESPACE}-"), str(item)
+            assert item.name.startswith(f"{NAMESPACE}.serinus-"), str(item)
         elif item.kind in OUTSIDE:
             assert item.namespace != NAMESPACE, str(item)
-            assert item.name.startswith(f"serinus-{NAMESPACE}-"), str(item)
+            assert item.name.startswith(f"{NAMESPACE}.serinus-"), str(item)
         else:
             assert item.namespace == NAMESPACE, str(item)
 
 
-def test_two_releases_in_two_namespaces_share_no_object() -> None:
+@pytest.mark.parametrize(
+    "releases", [(("one", "serinus"), ("two", "serinus")), (("a", "b-c"), ("a-b", "c"))]
+)
+def test_two_releases_in_two_namespaces_share_no_object(releases: Any) -> None:
     extra = {
         "model": {"cache": {"type": "claim", "persistentVolume": {"hostPath": {"path": "/x"}}}}
     }
-    first, second = (
-        {(item.kind, item.namespace, item.name) for item in render(extra, namespace=namespace)}
-        for namespace in ("one", "two")
-    )
+    found = [render(extra, namespace=namespace, name=name) for namespace, name in releases]
+    first, second = ({(item.kind, item.namespace, item.name) for item in index} for index in found)
     assert len(first) == len(second) > 50
     assert first & second == set()
+    counters = {
+        json.dumps(
+            one(index, "PodMonitor", "mesh-gateway").spec["podMetricsEndpoints"][0][
+                "metricRelabelings"
+            ][0]
+        )
+        for index in found
+    }
+    assert len(counters) == 2
 
 
 WHOLE_RELEASE = {"app.kubernetes.io/part-of": "serinus", "app.kubernetes.io/instance": "serinus"}

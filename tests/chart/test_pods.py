@@ -105,7 +105,7 @@ def test_the_environment_is_the_contract_s() -> None:
         assert env["SERINUS_APP"] == app
         assert env["SERINUS_HOST"] == {"fieldRef": {"fieldPath": "status.podIP"}}
         assert (env["SERINUS_HTTP_PORT"], env["SERINUS_METRICS_PORT"]) == ("8080", "9090")
-        assert env["SERINUS_LOG_LEVEL"]["configMapKeyRef"]["name"] == app
+        assert (env["SERINUS_LOG_LEVEL"], env["SERINUS_SHUTDOWN_SECONDS"]) == ("info", "25")
     assert frontend["APP_SERVICE_URL"] == "http://app-service"
     assert frontend["SHOW_CONFIDENCE"] == "true"
     assert environment(deployment("app-frontend-stable"))["SHOW_CONFIDENCE"] == "false"
@@ -126,36 +126,39 @@ def test_a_track_s_variable_overrides_the_application_s() -> None:
     index = scenario("two-hosts")
     stable = environment(one(index, "Deployment", "app-frontend-stable").raw["spec"])
     canary = environment(one(index, "Deployment", "app-frontend-canary").raw["spec"])
-    reference = {"configMapKeyRef": {"name": "app-frontend", "key": "SERINUS_ACCESS_LOG"}}
-    assert stable["SERINUS_ACCESS_LOG"] == reference
-    assert canary["SERINUS_ACCESS_LOG"] == "true"
-    assert one(index, "ConfigMap", "app-frontend").raw["data"]["SERINUS_ACCESS_LOG"] == "false"
+    assert (stable["SERINUS_ACCESS_LOG"], canary["SERINUS_ACCESS_LOG"]) == ("false", "true")
     assert canary["SERINUS_VERSION"] == "0.2.0"
     assert one(index, "Deployment", "app-frontend-canary").spec["replicas"] == 1
 
 
-def annotation(**workload: Any) -> str:
-    index = render({"workloads": {"app-service": workload}})
-    spec = one(index, "Deployment", "app-service-canary").spec
-    return str(spec["template"]["metadata"]["annotations"]["serinus/settings"])
+def test_a_track_s_empty_variable_overrides_too() -> None:
+    tracks = {"stable": {"env": {"NOTE": ""}}}
+    index = render({"workloads": {"app-service": {"env": {"NOTE": "both"}, "tracks": tracks}}})
+    stable, canary = (
+        environment(one(index, "Deployment", f"app-service-{track}").raw["spec"])
+        for track in ("stable", "canary")
+    )
+    assert (stable["NOTE"], canary["NOTE"]) == ("", "both")
 
 
-def test_a_changed_setting_restarts_the_pods_that_read_it() -> None:
-    assert annotation() == annotation(replicas=3)
-    assert annotation() != annotation(env={"MODEL_TIMEOUT_SECONDS": "3"})
+def test_a_pod_that_starts_again_meets_the_settings_of_its_own_revision() -> None:
+    """What a pod reads of an object that an upgrade changes in place would be the next one's."""
+    index = render({"workloads": {app: {"env": {"NOTE": "x"}} for app in APPS}})
+    for item in index.of("Deployment"):
+        spec = item.raw["spec"]
+        assert environment(spec)["NOTE"] == "x", str(item)
+        assert "configMap" not in json.dumps(spec), str(item)
 
 
 def test_another_key_restarts_the_pods_that_read_it() -> None:
     """Old and new ones side by side would make two units of one visitor."""
 
-    def notes(keys: dict[str, str]) -> dict[str, str]:
+    def notes(keys: dict[str, str]) -> dict[str, Any]:
         index = render({"secrets": keys})
-        return {
-            app: one(index, "Deployment", f"{app}-stable").spec["template"]["metadata"][
-                "annotations"
-            ]["serinus/settings"]
-            for app in APPS
+        templates = {
+            app: one(index, "Deployment", f"{app}-stable").spec["template"] for app in APPS
         }
+        return {app: each["metadata"]["annotations"] for app, each in templates.items()}
 
     before = notes({})
     other = {"sessionKey": "z" * 20, "unitKey": "z" * 20}
@@ -223,6 +226,15 @@ def test_each_track_is_spread_over_nodes_and_disrupted_one_pod_at_a_time() -> No
         # One node or one zone may be all there is.
         assert entry["whenUnsatisfiable"] == "ScheduleAnyway"
         assert entry["labelSelector"]["matchLabels"] == {"app": "app-service", "version": "stable"}
+
+
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_a_start_that_is_allowed_is_no_failed_roll(seconds: int) -> None:
+    index = render({"pods": {"probes": {"startupSeconds": seconds}}})
+    for item in index.of("Deployment"):
+        probe = item.spec["template"]["spec"]["containers"][0]["startupProbe"]
+        started = probe["periodSeconds"] * probe["failureThreshold"]
+        assert item.spec["progressDeadlineSeconds"] == started + 240 == seconds + 240
 
 
 def test_autoscaling_leaves_the_number_of_pods_to_the_autoscaler() -> None:

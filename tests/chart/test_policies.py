@@ -33,10 +33,11 @@ STRANGER = End("elsewhere", {"app": "app-frontend"})
 NEIGHBOUR = End(NAMESPACE, {"app": "curl"})
 INTERNET = End(address="203.0.113.9")
 NODE_DNS = End(address="169.254.20.10")
+API_SERVER = End(address="10.128.0.2")
 ENDS = {
     "gateway": GATEWAY, "istiod": ISTIOD, "dns": DNS, "prometheus": PROMETHEUS, "mail": MAIL,
     "helm-test": HELM_TEST, "stranger": STRANGER, "neighbour": NEIGHBOUR, "internet": INTERNET,
-    "dns of the node": NODE_DNS,
+    "dns of the node": NODE_DNS, "api server": API_SERVER,
 }  # fmt: skip
 
 FLOWS = [
@@ -52,6 +53,7 @@ FLOWS = [
     *(("prometheus", app, 9090, True) for app in APPS),
     *(("prometheus", app, port, True) for app in (*APPS, "postgresql") for port in (15020, 15090)),
     *(("stranger", app, port, False) for app in (*APPS, "postgresql") for port in (15020, 15090)),
+    *(("api server", app, 9090, False) for app in APPS),
     ("helm-test", "gateway", 80, True),
     *(("helm-test", app, 9090, True) for app in APPS),
     ("gateway", "app-service", 8080, False),
@@ -96,6 +98,16 @@ def test_a_dns_elsewhere_is_asked_where_it_listens() -> None:
     assert connects(index, start, End(address="10.0.0.2"), 5353)
     assert not connects(index, start, DNS, 53, "UDP")
     assert not connects(index, start, NODE_DNS, 5353)
+
+
+def test_the_api_server_fetches_the_page_that_counts_draws_and_no_other() -> None:
+    index = render({"policy": {"apiServerCIDRs": ["10.128.0.0/28", "2001:db8::/64"]}})
+    for end in (API_SERVER, End(address="2001:db8::1")):
+        assert connects(index, end, pod("app-frontend", index), 9090)
+        assert not connects(index, end, pod("app-frontend", index), 8080)
+        for app in ("app-service", "model-service"):
+            assert not connects(index, end, pod(app, index), 9090)
+    assert not connects(index, INTERNET, pod("app-frontend", index), 9090)
 
 
 def test_an_exposed_api_is_reached_from_the_gateway() -> None:

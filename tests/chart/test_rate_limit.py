@@ -27,7 +27,7 @@ ROUTER = "envoy.extensions.filters.http.router.v3.Router"
 def envoy_filter() -> Any:
     limit = {"requestsPerSecond": 1, "burst": BURST, "maxAddresses": ADDRESSES}
     index = render({"gateway": {"rateLimit": limit}, "api": {"expose": True}})
-    (patch,) = one(index, "EnvoyFilter", "serinus-demo-rate-limit").spec["configPatches"]
+    (patch,) = one(index, "EnvoyFilter", "demo.serinus-rate-limit").spec["configPatches"]
     assert patch["applyTo"] == "HTTP_FILTER"
     assert patch["match"]["context"] == "GATEWAY"
     assert patch["patch"]["operation"] == "INSERT_BEFORE"

@@ -80,9 +80,33 @@ CHECKED = [
         "traffic.timeout: a request may take 25001ms",
         "pods.shutdownSeconds",
     ),
+    *(
+        (
+            path(f"traffic.{key}", given),
+            f"traffic.{key}: Istio takes no time of {given}",
+            "at least 1ms",
+        )
+        for key, given in (
+            ("timeout", "0s"),
+            ("connectTimeout", "0.000s"),
+            ("retries.backoff", "0ms"),
+            ("outlierDetection.interval", "0m"),
+            ("outlierDetection.baseEjectionTime", "0h"),
+        )
+    ),
+    (
+        path("traffic.connectTimeout", "60.001m"),
+        "traffic.connectTimeout: 60.001m is longer than the hour",
+        "at most 1h",
+    ),
     (
         path(f"{CANARY}.env", {"MODEL_SERVICE_URL": "http://elsewhere"}),
         f"{CANARY}.env.MODEL_SERVICE_URL: the chart sets this variable itself",
+        "Remove it",
+    ),
+    (
+        path("workloads.app-service.env", {"PGSSLROOTCERT": "/x"}),
+        "workloads.app-service.env.PGSSLROOTCERT: the chart sets this variable itself",
         "Remove it",
     ),
     (
@@ -138,6 +162,20 @@ CHECKED = [
         path("gateway.tls", {"enabled": True, "credentialName": "x", "port": 80}),
         "gateway.tls.port: 80 is gateway.port too",
         "different ports",
+    ),
+    *(
+        (
+            {
+                "gateway": {
+                    "port": plain,
+                    "tls": {"enabled": True, "credentialName": "x", "port": tls},
+                }
+            },
+            "gateway.tls.redirect: Envoy's redirect keeps the port that was asked, so it leads "
+            f"from port 80 to 443 only, not from {plain} to {tls}",
+            "gateway.tls.redirect=false",
+        )
+        for plain, tls in ((8080, 443), (80, 8443))
     ),
     (
         path("gateway.rateLimit.burst", 5),
@@ -230,6 +268,14 @@ REFUSED_BY_SCHEMA = [
     (path("rollout.weights.canary", 101), "/rollout/weights/canary"),
     (path("rollout.epoch", 0), "/rollout/epoch"),
     (path("image.pullPolicy", "Sometimes"), "/image/pullPolicy"),
+    *(
+        (path("image.registry", wrong), "/image/registry")
+        for wrong in ("https://registry.example.org", "registry.example.org//team", "r.org/Team")
+    ),
+    *(
+        (path("monitoring.grafana.service", wrong), "/monitoring/grafana/service")
+        for wrong in ("http://grafana", "grafana:3000", "*")
+    ),
     (path(f"{CANARY}.image", None), "image"),
     (path(f"{CANARY}.image.repository", ""), "/workloads/app-service/tracks/canary/image"),
     (path(f"{CANARY}.env", {"SHOW_CONFIDENCE": True}), f"/{CANARY.replace('.', '/')}/env"),
@@ -243,7 +289,10 @@ REFUSED_BY_SCHEMA = [
     (path("store.postgresql.password", "with spaces and @ signs"), "/store/postgresql/password"),
     (path("model.registry", "models"), "/model/registry"),
     (path("model.cache.size", "big"), "/model/cache/size"),
+    (path("model.cache.accessMode", "ReadWriteOncePod"), "/model/cache/accessMode"),
     (path("traffic.timeout", "soon"), "/traffic/timeout"),
+    (path("traffic.timeout", "1.5ms"), "/traffic/timeout"),
+    (path("traffic.retries.backoff", "0.0005s"), "/traffic/retries/backoff"),
     (path("pods.proxyConfig", {"holdAplication": True}), "holdAplication"),
     (path(f"{CANARY}.image.digest", "sha256:0"), "/workloads/app-service/tracks/canary/image"),
     (path("policy.dnsPorts", []), "/policy/dnsPorts"),
@@ -256,6 +305,7 @@ REFUSED_BY_SCHEMA = [
         (path("policy.externalCIDRs", [wrong]), "/policy/externalCIDRs/0")
         for wrong in ("10.0.0.0/33", "2001:db8::/129", "10.0.0/8", "10.0.0.0", "10.0.0.0/08")
     ),
+    (path("policy.apiServerCIDRs", ["10.0.0.1"]), "/policy/apiServerCIDRs/0"),
     (path("policy.dnsCIDRs", ["169.254.20.10/64"]), "/policy/dnsCIDRs/0"),
     (path("policy.externalPeers", [{}]), "/policy/externalPeers/0"),
     (

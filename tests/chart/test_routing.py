@@ -59,6 +59,14 @@ def test_retries_last_longer_than_a_restart() -> None:
     assert mean > 5
 
 
+def test_retries_can_be_left_out() -> None:
+    """Istio refuses conditions beside 0 attempts."""
+    index = render({"traffic": {"retries": {"attempts": 0}}, "api": {"expose": True}})
+    for service in (PAGES, API, "app-service", "model-service"):
+        for entry in rules(index, service):
+            assert entry["retries"] == {"attempts": 0}
+
+
 def drawn(index: Index) -> dict[str, tuple[int, str, str]]:
     found = {}
     for route in rule(index, "draw")["route"]:
@@ -278,11 +286,36 @@ def test_the_gateway_s_selector_and_hosts_are_values() -> None:
     spec = one(index, "Gateway", "gateway").spec
     assert spec["selector"] == {"app": "edge", "tier": "public"}
     assert spec["servers"][0]["hosts"] == ["./reviews.example.org", "./api.reviews.example.org"]
-    assert one(index, "EnvoyFilter", "serinus-demo-rate-limit").namespace == "edge"
+    assert one(index, "EnvoyFilter", "demo.serinus-rate-limit").namespace == "edge"
+
+
+def test_a_path_that_is_never_limited_may_hold_any_sign() -> None:
+    index = render({"gateway": {"rateLimit": {"exemptPaths": ["/it's/", '/"<a+b>\\&/']}}})
+    (patch,) = one(index, "EnvoyFilter", "demo.serinus-rate-limit").spec["configPatches"]
+    config = patch["patch"]["value"]["typed_config"]
+    (header,) = config["rate_limits"][0]["actions"][1]["header_value_match"]["headers"]
+    regex = header["string_match"]["safe_regex"]["regex"]
+    for target, exempt in (("/it's/x", True), ('/"<a+b>\\&/', True), ("/its/x", False)):
+        assert bool(re.fullmatch(regex, target)) is exempt, target
+
+
+def test_a_host_without_a_route_is_not_served() -> None:
+    grafana = {"hosts": {"grafana": "grafana.example.org"}}
+    for enabled in (True, False):
+        index = render(grafana, {"monitoring": {"enabled": enabled}})
+        (server,) = one(index, "Gateway", "gateway").spec["servers"]
+        assert ("./grafana.example.org" in server["hosts"]) is enabled
+        routed = {host for item in index.of("VirtualService") for host in item.spec["hosts"]}
+        assert {host.removeprefix("./") for host in server["hosts"]} <= routed
 
 
 def test_without_the_redirect_nothing_is_served_over_plain_http() -> None:
     """A Secure cookie would be lost there, and each page drawn anew."""
-    tls = {"enabled": True, "credentialName": "reviews-example-org", "redirect": False}
+    tls = {
+        "enabled": True,
+        "credentialName": "reviews-example-org",
+        "redirect": False,
+        "port": 8443,
+    }
     (server,) = one(render({"gateway": {"tls": tls}}), "Gateway", "gateway").spec["servers"]
     assert server["port"]["protocol"] == "HTTPS"

@@ -95,7 +95,7 @@ def more(small: Limited) -> Iterator[Limited]:
 def test_the_roles_beyond_the_namespace_are_all_that_the_switches_need(more: Limited) -> None:
     more.serinus("deploy", *more.files, "--set", f"{SCALING},{SWITCHES}")
     filters = ("kubectl", "get", "-n", "istio-system", "envoyfilters", "-o", "name")
-    name = f"/serinus-{more.release.namespace}-rate-limit"
+    name = f"/{more.release.namespace}.serinus-rate-limit"
     assert name in run(*filters)
     more.helm("--set", SCALING)
     assert name not in run(*filters)

@@ -43,16 +43,30 @@
 {{- end }}
 {{- end }}
 
-{{- if and $live .Values.rollout.canary.routed }}
+{{- /* Once it is routed a sick canary must not keep an upgrade from mending it. */}}
+{{- if and $live .Values.rollout.canary.routed (not (include "serinus.routesCanary" $live)) }}
 {{- range $app, $_ := include "serinus.apps" . | fromYaml }}
-{{- if not (lookup "apps/v1" "Deployment" $.Release.Namespace (printf "%s-canary" $app)) }}
-{{- fail (printf "rollout.canary.routed: %s-canary does not run yet, and its visitors would meet 503.\nUpgrade with rollout.canary.enabled=true and routed=false, wait for its pods, then set routed=true." $app) }}
+{{- $deployment := lookup "apps/v1" "Deployment" $.Release.Namespace (printf "%s-canary" $app) | default dict }}
+{{- if not (dig "status" "readyReplicas" 0 $deployment) }}
+{{- fail (printf "rollout.canary.routed: %s-canary %s, and its visitors would meet 503.\nUpgrade with rollout.canary.enabled=true and routed=false, wait for its pods, then set routed=true." $app (ternary "has no ready pod" "does not run yet" (not (empty $deployment)))) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- if eq (include "serinus.store" .) "postgresql" }}
 {{- include "serinus.postgresqlChecks" . }}
+{{- end }}
+{{- if and (eq .Values.model.cache.type "claim") (not .Values.model.cache.existingClaim) }}
+{{- include "serinus.claimChecks" . }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a live VirtualService of the gateway draws visitors for the canary. */}}
+{{- define "serinus.routesCanary" -}}
+{{- range dig "spec" "http" list . }}
+{{- if eq (get . "name") "draw" }}
+{{- range .route }}{{ if eq (dig "destination" "subset" "" .) "canary" }}true{{ end }}{{ end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -33,15 +33,33 @@ tracks: [stable{{ if .Values.rollout.canary.routed }}, canary{{ end }}]
 {{- end }}
 {{- end }}
 
-{{/* Name of what lies outside of the release's namespace. */}}
+{{/* Name of what lies outside of the release's namespace. A namespace holds no dot, so no other release
+     has the same. */}}
 {{- define "serinus.outside" -}}
-{{ .Release.Name }}-{{ .Release.Namespace }}
+{{ .Release.Namespace }}.{{ .Release.Name }}
+{{- end }}
+
+{{/* The same as one part of the name of an Envoy statistic, whose parts a dot ends. */}}
+{{- define "serinus.statPrefix" -}}
+{{ include "serinus.outside" . | replace "." "__" }}
+{{- end }}
+
+{{/* Name of the PersistentVolume of a claim. A claim keeps the one that it was made with: up to chart
+     0.1.0 RELEASE-NAMESPACE-CLAIM. Takes dict "root" $ "name" THE CLAIM'S. */}}
+{{- define "serinus.volume" -}}
+{{- $old := printf "%s-%s-%s" .root.Release.Name .root.Release.Namespace .name }}
+{{- $live := dict }}
+{{- if include "serinus.onCluster" .root }}
+{{- $live = lookup "v1" "PersistentVolumeClaim" .root.Release.Namespace .name | default dict }}
+{{- end }}
+{{- if eq (dig "spec" "volumeName" "" $live) $old }}{{ $old }}
+{{- else }}{{ include "serinus.outside" .root }}-{{ .name }}{{ end }}
 {{- end }}
 
 {{/* Labels of every object. Takes dict "root" $ "name" NAME. */}}
 {{- define "serinus.labels" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: serinus
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
@@ -57,7 +75,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
      would take for the track. Takes dict "root" $ "name" NAME. */}}
 {{- define "serinus.podLabels" -}}
 app.kubernetes.io/name: {{ .name }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/part-of: serinus
 sidecar.istio.io/inject: "true"
 {{- with .root.Values.pods.labels }}
@@ -65,16 +83,14 @@ sidecar.istio.io/inject: "true"
 {{- end }}
 {{- end }}
 
-{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels",
-     "annotations". */}}
+{{/* metadata of an object. Takes dict "root" $ "name" NAME, and "app", "namespace", "labels", which
+     win over the chart's own, and "annotations". */}}
 {{- define "serinus.metadata" -}}
-name: {{ .name }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
-  {{- include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- $own := include "serinus.labels" (dict "root" .root "name" (.app | default "serinus")) | fromYaml }}
+  {{- merge (dict) (.labels | default dict) $own | toYaml | nindent 2 }}
 {{- with .annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -138,10 +154,10 @@ capabilities: {drop: [ALL]}
 {{/* Secret and key that hold DATABASE_URL. */}}
 {{- define "serinus.databaseUrl" -}}
 {{- if eq (include "serinus.store" .) "external" -}}
-name: {{ .Values.store.databaseUrl.existingSecret }}
-key: {{ .Values.store.databaseUrl.key }}
+name: {{ .Values.store.databaseUrl.existingSecret | quote }}
+key: {{ .Values.store.databaseUrl.key | quote }}
 {{- else -}}
-name: {{ .Values.store.postgresql.existingSecret | default "postgresql" }}
+name: {{ .Values.store.postgresql.existingSecret | default "postgresql" | quote }}
 key: database-url
 {{- end }}
 {{- end }}
@@ -163,8 +179,19 @@ storageClassName: ""
 {{- else if eq .storageClassName "-" }}
 storageClassName: ""
 {{- else if .storageClassName }}
-storageClassName: {{ .storageClassName }}
+storageClassName: {{ .storageClassName | quote }}
 {{- end }}
+{{- end }}
+
+{{/* spec of a claim that the chart makes. Takes dict "root" $ "name" NAME "volume" A VOLUME'S VALUES. */}}
+{{- define "serinus.claim" -}}
+accessModes: [{{ .volume.accessMode }}]
+{{- include "serinus.storageClass" .volume }}
+{{- if .volume.persistentVolume }}
+volumeName: {{ include "serinus.volume" . | quote }}
+{{- end }}
+resources:
+  requests: {storage: {{ .volume.size | quote }}}
 {{- end }}
 
 {{/* A secret value, base64: given, kept from the cluster, or generated there.
@@ -196,10 +223,10 @@ storageClassName: {{ .storageClassName }}
 {{- toJson $quoted }}
 {{- end }}
 
-{{/* Hosts that the gateway serves for this release, Grafana's too, as a JSON list. */}}
+{{/* Hosts that the gateway serves for this release, Grafana's too where it is routed, as a JSON list. */}}
 {{- define "serinus.served" -}}
 {{- $hosts := include "serinus.hosts" . | fromJsonArray }}
-{{- with .Values.hosts.grafana }}{{ $hosts = append $hosts . }}{{ end }}
+{{- if and .Values.monitoring.enabled .Values.hosts.grafana }}{{ $hosts = append $hosts .Values.hosts.grafana }}{{ end }}
 {{- toJson $hosts }}
 {{- end }}
 

@@ -32,10 +32,13 @@
 timeout: {{ .timeout }}
 retries:
   attempts: {{ int .retries.attempts }}
+  {{- /* Istio refuses conditions of retries that are never made. */}}
+  {{- if .retries.attempts }}
   backoff: {{ .retries.backoff }}
   retryOn: connect-failure,refused-stream,reset-before-request{{ if $.get }},reset{{ end }}
   # A hash would lead to the same dead pod again.
   retryIgnorePreviousHosts: true
+  {{- end }}
 {{- end }}
 {{- end }}
 

@@ -1,10 +1,10 @@
 {{/* Names and selector of the two PodMonitors: this release's sidecars, and the gateway's pods. */}}
 {{- define "serinus.proxies" -}}
 mesh:
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ .Release.Namespace | quote }}
   selector: {{ include "serinus.ownPods" . }}
 mesh-gateway:
-  namespace: {{ .Values.gateway.namespace }}
+  namespace: {{ .Values.gateway.namespace | quote }}
   selector: {{ include "serinus.gatewaySelector" . }}
 {{- end }}
 
@@ -12,8 +12,8 @@ mesh-gateway:
      them, in this release's namespace. */}}
 {{- define "serinus.meshRelabelings" -}}
 # Istio's proxies leave the filter's prefix in the name; Envoy by itself makes a label of it.
-{{- $named := printf "envoy_%s_http_local_rate_limit_(ok|rate_limited)" (include "serinus.outside" . | replace "-" "_" | replace "." "_") }}
-- {sourceLabels: [__name__], targetLabel: envoy_local_http_ratelimit_prefix, regex: {{ $named }}, replacement: {{ include "serinus.outside" . }}}
+{{- $named := printf "envoy_%s_http_local_rate_limit_(ok|rate_limited)" (include "serinus.statPrefix" . | replace "-" "_") }}
+- {sourceLabels: [__name__], targetLabel: envoy_local_http_ratelimit_prefix, regex: {{ $named }}, replacement: {{ include "serinus.statPrefix" . | quote }}}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: {{ $named }}, replacement: envoy_http_local_rate_limit_$1}
 {{- if eq .Values.monitoring.meshMetrics "envoy" }}
 - {sourceLabels: [__name__], action: keep, regex: "envoy_cluster_upstream_rq(_time_(bucket|sum|count))?|envoy_http_local_rate_limit_(ok|rate_limited)"}
@@ -32,7 +32,7 @@ mesh-gateway:
 - {sourceLabels: [source_app, source_version], separator: "|", targetLabel: source_workload, regex: '(.+)\|(.+)', replacement: $1-$2}
 - {sourceLabels: [envoy_response_code], targetLabel: response_code, regex: (.+), replacement: $1}
 - {sourceLabels: [__name__], targetLabel: reporter, regex: envoy_cluster_.*, replacement: source}
-- {sourceLabels: [__name__], targetLabel: destination_service_namespace, regex: envoy_cluster_.*, replacement: {{ .Release.Namespace }}}
+- {sourceLabels: [__name__], targetLabel: destination_service_namespace, regex: envoy_cluster_.*, replacement: {{ .Release.Namespace | quote }}}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_cluster_upstream_rq, replacement: istio_requests_total}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_cluster_upstream_rq_time_(bucket|sum|count), replacement: istio_request_duration_milliseconds_$1}
 {{- else }}
@@ -40,7 +40,7 @@ mesh-gateway:
 - {sourceLabels: [__name__, reporter, destination_service_namespace], separator: "|", action: keep, regex: {{ printf "(istio_agent|envoy_).*|istio_request.*\\|source\\|%s" .Release.Namespace | squote }}}
 {{- end }}
 # The gateway serves other releases too: only what its filter of this release counted.
-- {sourceLabels: [__name__, envoy_local_http_ratelimit_prefix], separator: "|", action: keep, regex: {{ printf "istio_.*|envoy_.*\\|%s" (include "serinus.outside" .) | squote }}}
+- {sourceLabels: [__name__, envoy_local_http_ratelimit_prefix], separator: "|", action: keep, regex: {{ printf "istio_.*|envoy_.*\\|%s" (include "serinus.statPrefix" .) | squote }}}
 - {sourceLabels: [__name__], targetLabel: outcome, regex: envoy_http_local_rate_limit_(ok|rate_limited), replacement: $1}
 - {sourceLabels: [__name__], targetLabel: __name__, regex: envoy_http_local_rate_limit_(ok|rate_limited), replacement: serinus_gateway_rate_limit_total}
 # app and track are the callee's, as in the application's own metrics. A request that reached no pod
@@ -48,7 +48,7 @@ mesh-gateway:
 - {sourceLabels: [destination_app], targetLabel: app, regex: (.+), replacement: $1}
 - {sourceLabels: [destination_version], targetLabel: track, regex: (.+), replacement: $1}
 - {sourceLabels: [destination_version, source_version], separator: "|", targetLabel: track, regex: 'unknown\|(.+)', replacement: $1}
-- {targetLabel: namespace, replacement: {{ .Release.Namespace }}}
+- {targetLabel: namespace, replacement: {{ .Release.Namespace | quote }}}
 - {action: labeldrop, regex: __tmp_cluster|envoy_.*|cluster_name}
 {{- end }}
 

@@ -2,7 +2,7 @@
 {{- define "serinus.prometheusPeer" -}}
 {{- with .Values.policy -}}
 - namespaceSelector:
-    matchLabels: {kubernetes.io/metadata.name: {{ .prometheusNamespace }}}
+    matchLabels: {kubernetes.io/metadata.name: {{ .prometheusNamespace | quote }}}
   podSelector:
     matchLabels: {{ toJson (.prometheusPodLabels | default (dict "app.kubernetes.io/name" "prometheus")) }}
 {{- end }}

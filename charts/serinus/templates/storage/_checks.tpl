@@ -1,5 +1,7 @@
-{{/* What can't change about the bundled PostgreSQL once it runs; only an API server can tell. Called by
+{{/* What can't change about what keeps data; only an API server can tell. Called by
      serinus.clusterChecks; messages as in checks.yaml. */}}
+
+{{/* The bundled PostgreSQL, once it runs. */}}
 {{- define "serinus.postgresqlChecks" -}}
 {{- $values := .Values.store.postgresql }}
 {{- $namespace := .Release.Namespace }}
@@ -26,6 +28,34 @@
 {{- if ne (toJson (pick .spec "storageClassName")) (toJson $wanted) }}
 {{- fail (printf "store.postgresql.storageClassName: the database's claim was made with %s.\n%s. To move the data, make a claim of the new class, copy it, and name it in store.postgresql.existingClaim." (dig "storageClassName" "the cluster's default class" .spec | quote) $anew) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The model cache's claim, once it is made. */}}
+{{- define "serinus.claimChecks" -}}
+{{- $wanted := include "serinus.claim" (dict "root" . "name" "model-cache" "volume" .Values.model.cache) | fromYaml }}
+{{- $remedy := "Set it back, or make a claim of your own and name it in model.cache.existingClaim." }}
+{{- with lookup "v1" "PersistentVolumeClaim" .Release.Namespace "model-cache" }}
+{{- $live := .spec }}
+{{- /* What its maker wrote; the rest, such as a default class, the cluster filled in. */}}
+{{- $written := dict }}
+{{- range .metadata.managedFields | default list }}
+{{- $fields := dig "fieldsV1" "f:spec" dict . }}
+{{- if hasKey $fields "f:accessModes" }}{{ $written = $fields }}{{ end }}
+{{- end }}
+{{- range $field, $path := dict "accessModes" "accessMode" "storageClassName" "storageClassName" "volumeName" "persistentVolume" }}
+{{- $changed := hasKey $written (printf "f:%s" $field) }}
+{{- if hasKey $wanted $field }}
+{{- $changed = and (hasKey $live $field) (ne (toJson (get $live $field)) (toJson (get $wanted $field))) }}
+{{- end }}
+{{- if $changed }}
+{{- fail (printf "model.cache.%s: claim model-cache was made with %s %s, and a claim keeps it.\n%s" $path $field (toJson (get $live $field)) $remedy) }}
+{{- end }}
+{{- end }}
+{{- $size := dig "resources" "requests" "storage" "0" $live }}
+{{- if gt (include "serinus.bytes" $size | float64) (include "serinus.bytes" $wanted.resources.requests.storage | float64) }}
+{{- fail (printf "model.cache.size: claim model-cache has %s, and a claim only grows.\n%s" $size $remedy) }}
 {{- end }}
 {{- end }}
 {{- end }}

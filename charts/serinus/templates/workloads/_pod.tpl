@@ -16,21 +16,34 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Number of pods that a Deployment runs now; nothing where no cluster tells one. An autoscaler owns
-     the number, so the chart has none of its own, but a field that Helm sent once and then leaves out
-     is set to 1: an upgrade that switched autoscaling on would end all pods but one.
-     Takes dict "root" $ "name" NAME. */}}
+{{/* Number of pods of a Deployment with an autoscaler; nothing where no cluster tells one, or where the
+     number is the autoscaler's already. Until then Helm must send the one that runs: a field that it
+     sent once and then leaves out is set to 1, which would end all pods but one.
+     Takes dict "root" $ "name" NAME "first" NUMBER TO BEGIN WITH. */}}
 {{- define "serinus.scaledTo" -}}
 {{- if include "serinus.onCluster" .root }}
-{{- dig "spec" "replicas" "" (lookup "apps/v1" "Deployment" .root.Release.Namespace .name | default dict) }}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name }}
+{{- if not $live }}
+{{- int .first }}
+{{- else if not (include "serinus.autoscalers" (dict "root" .root "live" $live)) }}
+{{- dig "spec" "replicas" 1 $live }}
+{{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Settings that both tracks of an application share; the data of its ConfigMap.
-     Takes dict "root" $ "workload" WORKLOAD. */}}
-{{- define "serinus.settings" -}}
-{{- $shared := dict "SERINUS_LOG_LEVEL" .root.Values.pods.logLevel "SERINUS_SHUTDOWN_SECONDS" (toString (int .root.Values.pods.shutdownSeconds)) }}
-{{- toYaml (merge $shared .workload.env) }}
+{{/* Whether a live Deployment keeps its number of pods when Helm sends none: an autoscaler has written
+     it, and Helm applies server-side. Client-side, as Helm 3 always does, it goes by the former
+     revision, whoever wrote the field since. Takes dict "root" $ "live" OBJECT. */}}
+{{- define "serinus.autoscalers" -}}
+{{- $scaled := "" }}
+{{- $applied := "" }}
+{{- range .live.metadata.managedFields | default list }}
+{{- $spec := dig "fieldsV1" "f:spec" dict . }}
+{{- if and (eq (get . "subresource") "scale") (hasKey $spec "f:replicas") }}{{ $scaled = "true" }}{{ end }}
+{{- /* Whoever made the object has its selector. */}}
+{{- if and (eq .operation "Apply") (hasKey $spec "f:selector") }}{{ $applied = "true" }}{{ end }}
+{{- end }}
+{{- if and $scaled $applied (not (hasPrefix "v3." .root.Capabilities.HelmVersion.Version)) }}true{{ end }}
 {{- end }}
 
 {{/* The key that an application reads at its start, where a value gives it: another one restarts all
@@ -52,22 +65,18 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - {name: SERINUS_HTTP_PORT, value: "8080"}
 - {name: SERINUS_METRICS_PORT, value: "9090"}
-{{- range $key, $_ := include "serinus.settings" (dict "root" .root "workload" .workload) | fromYaml }}
-{{- if not (hasKey $.track.env $key) }}
-- name: {{ $key }}
-  valueFrom: {configMapKeyRef: {name: {{ $.app }}, key: {{ $key }}}}
-{{- end }}
-{{- end }}
+- {name: SERINUS_LOG_LEVEL, value: {{ $values.pods.logLevel }}}
+- {name: SERINUS_SHUTDOWN_SECONDS, value: {{ int $values.pods.shutdownSeconds | quote }}}
 {{- with .part.calls }}
 - {name: {{ $.part.url }}, value: "http://{{ . }}"}
 {{- end }}
 {{- if eq .app "app-frontend" }}
 - name: SESSION_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: session-key}}
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root | quote }}, key: session-key}}
 {{- end }}
 {{- if eq .app "app-service" }}
 - name: UNIT_KEY
-  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root }}, key: unit-key}}
+  valueFrom: {secretKeyRef: {name: {{ include "serinus.keys" .root | quote }}, key: unit-key}}
 {{- if eq (include "serinus.store" .root) "sqlite" }}
 - {name: SERINUS_DATA_DIR, value: /data}
 {{- else }}
@@ -86,8 +95,11 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 - {name: MODEL_REGISTRY, value: {{ $values.model.registry | quote }}}
 - {name: MODEL_CACHE, value: /cache}
 {{- end }}
-{{- range $key, $value := .track.env }}
-- {name: {{ $key }}, value: {{ $value | quote }}}
+{{- /* Here and not in a ConfigMap: pods of an earlier revision that start again keep theirs. */}}
+{{- $env := deepCopy .workload.env }}
+{{- range $key, $value := .track.env }}{{ $_ := set $env $key $value }}{{ end }}
+{{- range $key, $value := $env }}
+- {name: {{ $key | quote }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
 
@@ -111,26 +123,26 @@ proxy.istio.io/config: {{ mergeOverwrite $proxy $given | toJson | quote }}
 {{- define "serinus.volumes" -}}
 {{- if and (eq .app "app-service") (eq (include "serinus.store" .root) "sqlite") }}
 - name: event-store
-  persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" }}}
+  persistentVolumeClaim: {claimName: {{ .root.Values.store.sqlite.existingClaim | default "event-store" | quote }}}
 {{- end }}
 {{- if and (eq .app "app-service") (include "serinus.databaseCA" .root) }}
 - name: database-ca
   secret:
-    secretName: {{ .root.Values.store.databaseUrl.existingSecret }}
-    items: [{key: {{ .root.Values.store.databaseUrl.caKey }}, path: ca.crt}]
+    secretName: {{ .root.Values.store.databaseUrl.existingSecret | quote }}
+    items: [{key: {{ .root.Values.store.databaseUrl.caKey | quote }}, path: ca.crt}]
 {{- end }}
 {{- if eq .app "model-service" }}
 {{- with .root.Values.model.cache }}
 - name: model-cache
   {{- if eq .type "claim" }}
-  persistentVolumeClaim: {claimName: {{ .existingClaim | default "model-cache" }}}
+  persistentVolumeClaim: {claimName: {{ .existingClaim | default "model-cache" | quote }}}
   {{- else }}
-  emptyDir: {sizeLimit: {{ .size }}}
+  emptyDir: {sizeLimit: {{ .size | quote }}}
   {{- end }}
 {{- end }}
 {{- with .root.Values.model.registryClaim }}
 - name: model-registry
-  persistentVolumeClaim: {claimName: {{ . }}, readOnly: true}
+  persistentVolumeClaim: {claimName: {{ . | quote }}, readOnly: true}
 {{- end }}
 {{- end }}
 {{- end }}
