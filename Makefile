@@ -64,6 +64,7 @@ cluster: .venv/dev.stamp ## Start a real Kubernetes with Istio on this machine, 
 
 .PHONY: cluster-down
 cluster-down: ## End that cluster
+	@[ -x $(PY) ] || $(MAKE) -s --no-print-directory .venv/run.stamp
 	@$(PY) tools/cluster/rig down
 
 .PHONY: test-cluster

@@ -37,6 +37,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What passed tests measured and printed: seconds, failed requests."""
+    said = [
+        f"{report.nodeid.rpartition('::')[2]}: {line}"
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call" and report.nodeid.startswith("tests/cluster/")
+        for line in report.capstdout.splitlines()
+        if line.strip()
+    ]
+    if said:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(said))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> None:
     """A cluster that answers; the failure says what to do."""

@@ -22,7 +22,8 @@ import yaml
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/serinus"
 VALUES = Path(os.environ.get("SERINUS_TEST_VALUES", Path(__file__).with_name("values.yaml")))
-GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", "127.0.0.1:18080")
+_RIG_GATEWAY = f"127.0.0.1:{os.environ.get('SERINUS_CLUSTER_INGRESS_PORT', '18080')}"
+GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", _RIG_GATEWAY)
 RIG = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
 APPS = ("app-frontend", "app-service", "model-service")
 TRACKS = ("stable", "canary")
@@ -54,11 +55,14 @@ def run(*command: str, stdin: str | None = None, timeout: float = 300) -> str:
 def run_any(
     *command: str, stdin: str | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """The same, whatever the exit code."""
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
-        env=environment(),
-    )  # fmt: skip
+    """The same, whatever the exit code; a program that isn't there has the shell's."""
+    try:
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+            env=environment(),
+        )  # fmt: skip
+    except FileNotFoundError as problem:
+        return subprocess.CompletedProcess(command, 127, "", f"there is no {problem.filename}\n")
 
 
 def released_charts() -> list[Path]:

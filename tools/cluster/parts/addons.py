@@ -8,9 +8,10 @@ from pathlib import Path
 
 import helm_python
 
+from parts.process import wait_for
 from parts.programs import module_directory
 from parts.settings import INGRESS_NODE_PORT, KUBECONFIG, MANIFESTS, REGISTRY, STATE
-from parts.shell import kubectl, kubectl_says, wait_for
+from parts.shell import kubectl, kubectl_says
 
 _STATISTICS = {
     "inclusionRegexps": [r"cluster\.outbound.*\.upstream_rq_.*", r".*http_local_rate_limit.*"]
@@ -78,7 +79,7 @@ def install() -> None:
         "global": _IMAGES,
     }
     _helm("istio-cni", "kube-system", istio / "istio-cni", cni)
-    _ready("istiod", 180)
+    _ready("deployment/istiod", 180)
     http = {
         "name": "http2",
         "port": 80,
@@ -99,15 +100,30 @@ def install() -> None:
         "podAnnotations": {"proxy.istio.io/config": json.dumps({"proxyStatsMatcher": _STATISTICS})},
     }
     _helm("istio-ingressgateway", "istio-system", istio / "gateway", gateway)
-    _ready("istio-ingressgateway", 120)
+    _ready("deployment/istio-ingressgateway", 120)
+    _everything_ready()
 
 
-def _ready(deployment: str, seconds: float) -> None:
-    def ready() -> bool:
-        words = ("-n", "istio-system", "get", "deploy", deployment, "--no-headers")
-        return "1/1" in kubectl_says(*words)
+def _everything_ready() -> None:
+    """Of what `install` and `install_base` made, all that nothing waited for yet."""
+    _ready("deployment/coredns", 120, "kube-system")
+    _ready("daemonset/istio-cni-node", 120, "kube-system", "{.status.numberReady}")
+    _ready("deployment/prometheus-operator", 120, "monitoring")
+    _ready("statefulset/prometheus-main", 180, "monitoring")
+    _ready("statefulset/alertmanager-main", 180, "monitoring")
+    available = '{.status.conditions[?(@.type=="Available")].status}'
+    _ready("apiservice/v1beta1.metrics.k8s.io", 120, "kube-system", available, "True")
 
-    wait_for(deployment, ready, seconds)
+
+def _ready(
+    name: str,
+    seconds: float,
+    namespace: str = "istio-system",
+    path: str = "{.status.readyReplicas}",
+    wanted: str = "1",
+) -> None:
+    words = ("-n", namespace, "get", name, "-o", f"jsonpath={path}")
+    wait_for(name, lambda: kubectl_says(*words).strip() == wanted, seconds)
 
 
 def _helm(release: str, namespace: str, chart: Path, values: dict[str, object]) -> None:

@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from parts.shell import ClusterError, inside, running_node
+from parts.process import inside, running_node
+from parts.shell import ClusterError
 
 DESCRIPTION = """A real Kubernetes and Istio on one Debian machine, without a registry of images.
 
@@ -31,6 +32,14 @@ def main() -> int:
     except ClusterError as problem:
         print(f"rig: {problem}", file=sys.stderr)
         return 1
+    except OSError as problem:  # no space, no permission: the file is named
+        if options.command in {"node", "relay"}:
+            raise
+        print(f"rig: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rig: interrupted; `make cluster` starts anew what is half done", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -57,8 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace) -> None:
     # Imported late: inside the node, only its own part is needed.
-    from parts import cluster, images, node, relay
+    from parts import cluster, images, machine, node, relay
 
+    if options.command in {"down", "load", "image", "exec", "visit"}:
+        machine.need_root()  # build and up say all that is missing, at once
     match options.command:
         case "build":
             cluster.build()

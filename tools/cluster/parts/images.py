@@ -9,10 +9,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from parts import programs
+from parts import machine, programs
 from parts.oci import Image, write
+from parts.process import inside, node_pid, wait_for
 from parts.settings import BIN, CONTAINERD_SOCKET, HOME, IMAGES, REGISTRY, STATE
-from parts.shell import ClusterError, inside, node_pid, run, say, wait_for, works
+from parts.shell import ClusterError, run, say, works
 
 _DEBIAN = "python3,python3-venv,python-is-python3,iptables,ca-certificates,iproute2"
 _WASTE = (
@@ -74,7 +75,10 @@ def load(archives: list[Path], pid: int) -> None:
         found = archive.stat()
         mark, stamp = marks / archive.name, f"{found.st_mtime} {found.st_size}"
         if not (mark.exists() and mark.read_text() == stamp):
-            run(*control, "images", "import", archive)
+            try:
+                run(*control, "images", "import", archive)
+            except ClusterError as problem:
+                raise ClusterError(f"{problem}\nremove {archive}: it is made anew then") from None
             mark.write_text(stamp)
 
 
@@ -90,9 +94,14 @@ def from_dockerfile(tag: str, directory: str, options: list[str]) -> None:
     """
     store = ["buildah", "--root", str(HOME / "buildah"), "--runroot", "/run/serinus-buildah"]
     store += ["--storage-driver", "vfs"]
-    base = f"{REGISTRY}/python:3.11"
-    if not works(*store, "inspect", "--type", "image", base):
+    base, stamp, pulled = f"{REGISTRY}/python:3.11", IMAGES / ".python", HOME / ".base"
+    if not (stamp.exists() and shutil.which("buildah")):
+        raise ClusterError("there is no image to build over yet: `make cluster` first")
+    if not works(*store, "inspect", "--type", "image", base) or not (
+        pulled.exists() and pulled.read_text() == stamp.read_text()
+    ):
         run(*store, "pull", f"oci-archive:{IMAGES}/python.tar")
+        pulled.write_text(stamp.read_text())
     named = ("/etc/pip.conf", os.environ.get("PIP_CERT"), os.environ.get("SSL_CERT_FILE"))
     settings = sorted({path for path in named if path and Path(path).is_file()})
     volumes = [word for path in settings for word in ("--volume", f"{path}:{path}:ro")]
@@ -103,8 +112,10 @@ def from_dockerfile(tag: str, directory: str, options: list[str]) -> None:
         raise ClusterError(f"buildah could not build {full}: exit {done.returncode}")
     target = HOME / "built" / f"{full.replace('/', '_').replace(':', '_')}.tar"
     target.parent.mkdir(exist_ok=True)
-    target.unlink(missing_ok=True)
-    run(*store, "push", full, f"docker-archive:{target}:{full}")
+    part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    run(*store, "push", full, f"docker-archive:{part}:{full}")
+    part.rename(target)
     say(f"{full} is {target.stat().st_size / 1e6:.0f} MB in {target}")
     if pid := node_pid():
         load([target], pid)
@@ -115,31 +126,23 @@ def _programs(folder: str, *names: str) -> dict[str, tuple[Path, int]]:
 
 
 def _debian() -> Path:
-    root = HOME / "debian.tar"
-    if not root.exists():
+    root, stamp = HOME / "debian.tar", HOME / ".debian"
+    inputs = f"{_DEBIAN}\n{_WASTE}\n"
+    if not (root.exists() and stamp.exists() and stamp.read_text() == inputs):
         say("making the Debian base")
         folder, part = HOME / "debian", HOME / "debian.tar.part"
         shutil.rmtree(folder, ignore_errors=True)
         packages = f"--include={_DEBIAN}"
-        run("debootstrap", "--variant=minbase", packages, "bookworm", folder, _mirror())
+        run("debootstrap", "--variant=minbase", packages, machine.RELEASE, folder, machine.mirror())
         for waste in _WASTE:
             shutil.rmtree(folder / waste, ignore_errors=True)
             (folder / waste).mkdir(parents=True)
         (folder / "etc/apt/sources.list").write_text("")
         run("tar", "--numeric-owner", "-C", folder, "-cf", part, ".")
         part.rename(root)
+        stamp.write_text(inputs)
         shutil.rmtree(folder)
     return root
-
-
-def _mirror() -> str:
-    """The machine's own Debian mirror: whatever apt is set up with."""
-    sources = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT)")
-    for line in sources.splitlines():
-        uri, codename, _ = line.split()
-        if codename == "bookworm":
-            return uri
-    raise ClusterError("no Debian bookworm among the machine's package sources")
 
 
 def _envoy() -> Path:

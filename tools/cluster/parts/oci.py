@@ -7,12 +7,13 @@ by `images`.
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parts.settings import REGISTRY
+from parts.settings import ARCHITECTURES, REGISTRY
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/cni/bin"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -74,7 +75,7 @@ def _write_archive(path: Path, image: Image, layers: list[Path]) -> None:
     digests = [_file_digest(layer) for layer in layers]
     config = _json(
         {
-            "architecture": "amd64",
+            "architecture": ARCHITECTURES[platform.machine()],
             "os": "linux",
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
             "config": {

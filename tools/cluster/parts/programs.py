@@ -5,12 +5,13 @@ files, so nothing is compiled again until they change. Called by `rig build` and
 """
 
 import hashlib
+import json
 import os
 import time
 from pathlib import Path
 
 from parts.settings import BIN, HOME, IMAGES, LOGS, MODULES, STATE
-from parts.shell import run, say, works
+from parts.shell import ClusterError, run, say, works
 
 PACKAGES = (
     "containerd", "runc", "containernetworking-plugins", "iptables", "iproute2", "conntrack",
@@ -66,8 +67,20 @@ def built() -> bool:
 
 
 def module_directory(folder: str, module: str) -> Path:
-    """Where Go keeps the source of `module`, at the version that `modules/<folder>` names."""
-    return Path(run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=MODULES / folder).strip())
+    """Where Go keeps the source of `module`, at the version that `modules/<folder>` names.
+
+    Go unpacks it again where its cache was emptied since the programs were built.
+    """
+    source = MODULES / folder
+    if found := run("go", "list", "-m", "-f", "{{.Dir}}", module, cwd=source).strip():
+        return Path(found)
+    try:
+        return Path(json.loads(run("go", "mod", "download", "-json", module, cwd=source))["Dir"])
+    except (ClusterError, ValueError, KeyError) as problem:
+        raise ClusterError(
+            f"Go has no source of {module} any more and can't get it: {problem}\n"
+            f"once `go mod download` works in {source}, do the same again"
+        ) from None
 
 
 def pause() -> Path:

@@ -11,6 +11,9 @@ import socket
 
 from parts.shell import ClusterError
 
+READY = "Relaying"
+"""Printed when every port is listened at."""
+
 
 def main(pid: int, rules: list[str]) -> None:
     """Relay every rule until the node has ended."""
@@ -27,6 +30,8 @@ def main(pid: int, rules: list[str]) -> None:
 
 
 async def _serve(pid: int, listeners: list[tuple[socket.socket, tuple[str, int]]]) -> None:
+    # Nobody else holds a connection's task after its client has half closed.
+    tasks: set[asyncio.Task[None] | None] = set()
     for listener, address in listeners:
 
         async def handle(
@@ -34,19 +39,31 @@ async def _serve(pid: int, listeners: list[tuple[socket.socket, tuple[str, int]]
             writer: asyncio.StreamWriter,
             address: tuple[str, int] = address,
         ) -> None:
+            task = asyncio.current_task()
+            tasks.add(task)
             try:
-                inner_reader, inner_writer = await asyncio.open_connection(*address)
-            except OSError:
-                writer.close()
-                return
-            await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
-            inner_writer.close()
-            writer.close()
+                await _relay(reader, writer, address)
+            finally:
+                tasks.discard(task)
 
         await asyncio.start_server(handle, sock=listener)
+    print(READY, flush=True)
     # /proc answers at once, and another process's end gives no event across namespaces.
     while os.path.exists(f"/proc/{pid}"):  # noqa: ASYNC110, ASYNC240, PTH110
         await asyncio.sleep(1)
+
+
+async def _relay(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: tuple[str, int]
+) -> None:
+    try:
+        inner_reader, inner_writer = await asyncio.open_connection(*address)
+    except OSError:
+        writer.close()
+        return
+    await asyncio.gather(_pump(reader, inner_writer), _pump(inner_reader, writer))
+    inner_writer.close()
+    writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -24,6 +24,8 @@ API_PORT = int(os.environ.get("SERINUS_CLUSTER_API_PORT", "16443"))
 INGRESS_PORT = int(os.environ.get("SERINUS_CLUSTER_INGRESS_PORT", "18080"))
 """Both on 127.0.0.1, where relays listen; nothing else listens outside the node."""
 
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What the kernel calls them, and what images and Go do; the second was never tried."""
 NODE, NODE_IP = "node1", "10.203.0.10"
 VISITORS = ("10.203.0.21", "10.203.0.22", "10.203.0.23")
 """A second host on the node's network with three addresses."""

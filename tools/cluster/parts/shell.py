@@ -1,4 +1,4 @@
-"""Running other programs, waiting for them, and saying what happens.
+"""Running other programs, and saying what happens.
 
 Enters: commands. Leaves: their output, or `ClusterError` with the end of it. Used by all parts.
 """
@@ -6,10 +6,10 @@ Enters: commands. Leaves: their output, or `ClusterError` with the end of it. Us
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-from parts.settings import BIN, HOME, KUBECONFIG, LOGS
+from parts.settings import BIN, KUBECONFIG
 
 
 class ClusterError(Exception):
@@ -26,9 +26,13 @@ def run(
 ) -> str:
     """Run a command and return its output; ClusterError with the end of it when it fails."""
     command = [str(word) for word in words]
-    done = subprocess.run(
-        command, cwd=cwd, env=env, input=data or None, text=True, capture_output=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=env, input=data or None, text=True, capture_output=True,
+            check=False,
+        )  # fmt: skip
+    except FileNotFoundError as problem:
+        raise ClusterError(f"there is no {problem.filename} on this machine") from None
     if done.returncode:
         raise ClusterError(
             f"{' '.join(command)}\nexit {done.returncode}\n"
@@ -38,9 +42,12 @@ def run(
 
 
 def works(*words: object) -> bool:
-    """Whether a command succeeds."""
+    """Whether a command is there and succeeds."""
     command = [str(word) for word in words]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def kubectl(*words: object, data: str = "") -> str:
@@ -54,39 +61,6 @@ def kubectl_says(*words: object) -> str:
         return kubectl(*words)
     except ClusterError:
         return ""
-
-
-def node_pid() -> int:
-    """The node's process 1 as seen from outside; 0 when there is none."""
-    try:
-        pid = int((HOME / "node.pid").read_text())
-        return pid if b"rig" in Path(f"/proc/{pid}/cmdline").read_bytes() else 0
-    except (OSError, ValueError):
-        return 0
-
-
-def running_node() -> int:
-    """The node's process 1; ClusterError when the cluster is not up."""
-    pid = node_pid()
-    if not pid:
-        raise ClusterError("the cluster is not up; start it with: tools/cluster/rig up")
-    return pid
-
-
-def inside(pid: int) -> list[str]:
-    """The prefix that runs a command inside the node."""
-    return ["nsenter", "--target", str(pid), "--net", "--mount", "--pid"]
-
-
-def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    """Ask until `ready`; ClusterError after `seconds`, or as soon as the node has ended."""
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if not node_pid():
-            raise ClusterError(f"the node ended: {(LOGS / 'node.log').read_text()[-2000:]}")
-        if time.monotonic() > deadline:
-            raise ClusterError(f"{what} is not ready after {seconds:.0f} s; logs are in {LOGS}")
-        time.sleep(0.5)
 
 
 def python() -> str:
