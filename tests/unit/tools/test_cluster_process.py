@@ -1,5 +1,6 @@
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ def test_the_process_that_was_noted_runs_until_it_is_ended(process, rig):
     assert process.running("node") == process.running_node() == node.pid
     # Nobody has waited for it: it is a zombie from now on, and counts as ended.
     process.end("node", seconds=10)
-    assert os.path.exists(f"/proc/{node.pid}")
+    assert Path(f"/proc/{node.pid}").exists()
     assert process.running("node") == 0
     assert not (process.HOME / "node.pid").exists()
 
@@ -51,6 +52,8 @@ def test_another_process_under_the_noted_number_is_left_alone(process, rig, tmp_
 def test_one_that_does_not_end_is_named(process, rig, part, monkeypatch):
     node = rig("node")
     process.remember("node", node.pid)
-    monkeypatch.setattr(process.os, "kill", lambda *_: None)
-    with pytest.raises(part("shell").ClusterError, match=f"process {node.pid}, the node, did not"):
-        process.end("node", seconds=0.2)
+    with monkeypatch.context() as patch:
+        patch.setattr(process.os, "kill", lambda *_: None)
+        error = part("shell").ClusterError
+        with pytest.raises(error, match=f"process {node.pid}, the node, did not"):
+            process.end("node", seconds=0.2)

@@ -4,17 +4,24 @@ from pathlib import Path
 
 import pytest
 
+# The relay outlives the command that starts it.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:subprocess:ResourceWarning",
+    "ignore:Exception ignored:pytest.PytestUnraisableExceptionWarning",
+)
+
 
 @pytest.fixture
 def cluster(part, rig, program, monkeypatch):
-    """`up` without what needs root and half an hour: no checks, no build, and a start that is noted."""
+    """`up` without what needs root and half an hour: checks, builds, the true start."""
     cluster = part("cluster")
     monkeypatch.setattr(cluster.machine, "check", lambda: None)
     monkeypatch.setattr(cluster, "_build", lambda: None)
     monkeypatch.setattr(cluster, "HERE", rig.path.parent)
-    monkeypatch.setattr(cluster.pki, "kubeconfig", lambda *_: json.dumps(dict.fromkeys(
-        ("clusters", "contexts", "users"), [{"name": cluster.CONTEXT}]
-    )))  # fmt: skip
+    # The machine's groups may be those of a real cluster.
+    monkeypatch.setattr(cluster, "_remove_groups", lambda: None)
+    lists = {name: [{"name": cluster.CONTEXT}] for name in ("clusters", "contexts", "users")}
+    monkeypatch.setattr(cluster.pki, "kubeconfig", lambda *_: json.dumps(lists))
     cluster.kubectl_is = lambda script: program("kubectl", script, folder=cluster.BIN)
     cluster.kubectl_is("echo ok")
     cluster.starts = []
@@ -86,15 +93,15 @@ def test_a_relay_that_is_gone_is_started_again(cluster, rig, capsys, monkeypatch
 def test_a_relay_that_cannot_listen_tells_why(cluster, rig, part, monkeypatch):
     pid = noted(cluster, rig("node"))
     monkeypatch.setattr(cluster.machine, "free_ports", lambda: None)
-    with socket.create_server(("127.0.0.1", cluster.API_PORT)):
-        with pytest.raises(part("shell").ClusterError, match=r"(?s)relay did not start.*in use"):
-            cluster._start_relay(pid)
+    error = pytest.raises(part("shell").ClusterError, match=r"(?s)relay did not start.*in use")
+    with socket.create_server(("127.0.0.1", cluster.API_PORT)), error:
+        cluster._start_relay(pid)
 
 
 def test_a_port_that_is_taken_is_named_with_its_variable(cluster, part):
-    with socket.create_server(("127.0.0.1", cluster.INGRESS_PORT)):
-        with pytest.raises(part("shell").ClusterError, match="SERINUS_CLUSTER_INGRESS_PORT names"):
-            cluster.up()
+    error = pytest.raises(part("shell").ClusterError, match="SERINUS_CLUSTER_INGRESS_PORT names")
+    with socket.create_server(("127.0.0.1", cluster.INGRESS_PORT)), error:
+        cluster.up()
 
 
 def test_a_node_without_an_api_server_is_started_anew(cluster, rig, capsys, monkeypatch):

@@ -75,13 +75,7 @@ def down() -> None:
     process.end("node")
     process.end("relay")
     kubeconfig.leave()
-    for controller in Path("/sys/fs/cgroup").iterdir():
-        pods = controller / "kubepods"
-        folders = [path for path in pods.rglob("*") if path.is_dir()] if pods.exists() else []
-        for folder in sorted(folders, reverse=True):
-            # A group that still has a process belongs to somebody else.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    _remove_groups()
     say("down")
 
 
@@ -115,6 +109,16 @@ def _alone() -> Iterator[None]:
         except BlockingIOError:
             raise ClusterError(f"another `rig up` or `rig build` is at work in {HOME}") from None
         yield
+
+
+def _remove_groups() -> None:
+    for controller in Path("/sys/fs/cgroup").iterdir():
+        pods = controller / "kubepods"
+        folders = [path for path in pods.rglob("*") if path.is_dir()] if pods.exists() else []
+        for folder in sorted(folders, reverse=True):
+            # A group that still has a process belongs to somebody else.
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _start() -> None:
@@ -179,7 +183,7 @@ def _made_of() -> str:
 
 
 def _answers() -> bool:
-    return kubectl_says("get", "--raw", "/readyz", "--request-timeout=5s") == "ok"
+    return kubectl_says("get", "--raw", "/readyz", "--request-timeout=5s").strip() == "ok"
 
 
 def _tell_kubeconfigs() -> None:
