@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -143,6 +144,25 @@ async def test_leading_back_over_a_promotion_loses_no_request(placed: Release) -
     now = shown()
     assert (now["routed"], now["epoch"], now["live"]["canary"]) == (True, 5, 50)
     assert "rollback to" in serinus("deploy", "--history")
+
+
+def test_a_change_that_is_killed_is_named_and_led_out_of(placed: Release) -> None:
+    before = shown()
+    secret = f"secret/sh.helm.release.v1.serinus.v{before['revision'] + 1}"
+    words = [*SERINUS, "rollout", "set", "--canary", "30", "--namespace", NAMESPACE]
+    with subprocess.Popen(words, env={**os.environ, **environment()}) as process:
+        placed.kubectl("wait", "--for=create", secret, "--timeout=60s")
+        process.kill()
+    assert placed.get(secret)["metadata"]["labels"]["status"] == "pending-upgrade"
+    said = serinus("rollout", "set", "--canary", "40", code=1)
+    assert "pending-upgrade" in said
+    assert "`serinus deploy --rollback` leads back" in said
+    assert "was cut off" in serinus("deploy", "--rollback")
+    now = shown()
+    assert {key: now[key] for key in ("epoch", "weights", "live")} == {
+        key: before[key] for key in ("epoch", "weights", "live")
+    }
+    serinus("rollout", "set", "--canary", "40")
 
 
 def test_a_broken_image_names_pod_and_reason_and_is_led_back(

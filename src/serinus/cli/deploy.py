@@ -34,7 +34,7 @@ LAST = -1
 @click.option("--wait/--no-wait", "wait", default=True, help="Wait until all pods are ready.")
 @click.option(
     "--timeout", type=click.IntRange(min=1),
-    help="Seconds that pods may take.  [default: 240 and pods.probes.startupSeconds]",
+    help="Seconds that pods may take.  [default: as the startup probes allow]",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print what would be applied; change nothing.")
 @click.option("--diff", "diff", is_flag=True, help="Show what would change; exits 1 if anything.")

@@ -70,12 +70,13 @@ def _source(pod: Pod) -> Source:
     name = CONTAINER if CONTAINER in names else next(iter(names), "")
     statuses = (pod.status.containerStatuses if pod.status else None) or ()
     status = next((one for one in statuses if one.name == name), None)
-    state = status.state if status else None
+    state, before = (status.state, status.lastState) if status else (None, None)
     return Source(
         (pod.metadata.name if pod.metadata else None) or "",
         name,
         status.restartCount if status else 0,
-        bool(state and (state.running or state.terminated)),
+        # Between two runs the log of the one that ended is there.
+        bool((state and (state.running or state.terminated)) or (before and before.terminated)),
     )
 
 
@@ -97,16 +98,15 @@ def _follow(
     target: Target, wanted: Mapping[str, str], sources: list[Source], lines: int
 ) -> Iterator[tuple[str, str]]:
     said: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-    followed: set[Source] = set()
+    newest: dict[str, int] = {}
     tail: int | None = lines
     looked = time.monotonic()
     while True:
         for source in sources:
-            if source.started and source not in followed:
-                followed.add(source)
-                threading.Thread(
-                    target=_read, args=(target, source, tail, said), daemon=True
-                ).start()
+            if source.started and newest.get(source.pod, -1) < source.run:
+                newest[source.pod] = source.run
+                about = (target, source, tail, said, newest)
+                threading.Thread(target=_read, args=about, daemon=True).start()
         sources, tail = [], None  # What comes later is new from its first line.
         try:
             yield said.get(timeout=LOOK)
@@ -121,16 +121,24 @@ def _follow(
 
 
 def _read(
-    target: Target, source: Source, lines: int | None, said: queue.SimpleQueue[tuple[str, str]]
+    target: Target,
+    source: Source,
+    lines: int | None,
+    said: queue.SimpleQueue[tuple[str, str]],
+    newest: Mapping[str, int],
 ) -> None:
-    while True:
+    """Put one run's lines; a stream that is cut goes on, unless a later run is read already."""
+    last: float | None = None
+    while newest[source.pod] == source.run:
+        # A line may come twice at a cut; none is lost.
+        since = None if last is None else int(time.monotonic() - last) + 1
         try:
-            for line in target.cluster.follow(source.pod, source.container, lines):
+            for line in target.cluster.follow(source.pod, source.container, lines, since):
                 said.put((source.pod, line))
+                last, lines = time.monotonic(), None
         except UnreachableError as error:
             click.echo(f"{source.pod}: log cut: {error.what}", err=True)
             time.sleep(LOOK)
-            lines = 0
         except ClusterError as error:
             click.echo(f"{source.pod}: no log: {error.what}", err=True)
             return

@@ -129,11 +129,16 @@ class Kubernetes:
             answer.raise_for_status()
             return answer.text
 
-    def follow(self, pod: str, container: str, lines: int | None) -> Iterator[str]:
-        """The log's last lines (None: all), and what is written from now on, until its end."""
+    def follow(
+        self, pod: str, container: str, lines: int | None, since: int | None = None
+    ) -> Iterator[str]:
+        """The log's last lines (None: all), and what is written from now on, until its end.
+
+        `since` leaves out what is older than that many seconds.
+        """
         with self._asking(f"the log of {pod}"):
             yield from self._typed.log(
-                pod, container=container, follow=True, tail_lines=lines, newlines=False
+                pod, container=container, follow=True, tail_lines=lines, since=since, newlines=False
             )
 
     def page(self, pod: str, port: int, path: str) -> str:
@@ -217,7 +222,10 @@ def _refused(cluster: Kubernetes, what: str, error: httpx2.HTTPStatusError) -> C
         httpx2.codes.FORBIDDEN: "ask for the right, as docs/kubernetes.md tells, or use a context "
         "that has it",
     }
-    return ClusterError(
+    passing = (
+        status == httpx2.codes.TOO_MANY_REQUESTS or status >= httpx2.codes.INTERNAL_SERVER_ERROR
+    )
+    return (UnreachableError if passing else ClusterError)(
         f"{what}: {said or f'the API server answered {status}'}",
         where=str(cluster),
         remedy=remedies.get(status, ""),

@@ -195,7 +195,7 @@ class Releases:
         def work() -> None:
             try:
                 done["result"] = call(config._raw(), cancel._raw())
-            except helm_python.HelmError as error:
+            except Exception as error:  # for the caller, whatever it is
                 done["error"] = error
 
         with ExitStack() as held, stderr.readable():
@@ -207,21 +207,22 @@ class Releases:
                 until = time.monotonic() + ENGINE_SECONDS
                 while thread.is_alive() and time.monotonic() < until:
                     thread.join(_TURN)
+                late = thread.is_alive()
             finally:
                 if thread.is_alive():
                     cancel.cancel()
                     thread.join(_LETTING_GO)
                 if thread.is_alive():
                     _ABANDONED.append(held.pop_all())
-        if "error" in done:
-            raise done["error"]
-        if "result" not in done:
+        if late:
             raise UnreachableError(
                 f"the API server did not answer within {ENGINE_SECONDS:.0f} s",
                 where=self._where,
                 remedy="the revision may be half made: `serinus deploy --history` shows it and "
                 "`serinus deploy --rollback` leads back",
             )
+        if "error" in done:
+            raise done["error"]
         return done["result"]
 
     def _config(self) -> Any:
@@ -295,6 +296,12 @@ def _revision(release: Mapping[str, Any]) -> Revision:
 
 
 def _explained(release: Releases, chart: Path, error: Exception) -> ChartError | ClusterError:
+    if "another operation" in str(error):
+        return ClusterError(
+            f"another revision of {release.name} is being made just now",
+            where=str(release.cluster),
+            remedy="`serinus deploy --history` shows it; then repeat the command",
+        )
     refused = helm.chart_error(chart, error)
     if refused.where != str(chart):
         return refused

@@ -8,6 +8,7 @@ removes a default of the chart), so what we send whole means the same as several
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -52,7 +53,7 @@ def given(files: Iterable[Path], sets: Iterable[str]) -> Values:
     """
     values = merge(*(read(path) for path in files))
     for item in sets:
-        values = _laid(values, expression(item), indexed="[" in item)
+        values = _laid(values, expression(item), item)
     return values
 
 
@@ -94,15 +95,23 @@ def expression(item: str) -> Values:
         ) from error
 
 
-def _laid(below: Any, above: Any, *, indexed: bool) -> Any:
+def _laid(below: Any, above: Any, item: str, path: str = "") -> Any:
     """One expression over what is there; an index changes its item of a list and no other."""
     if isinstance(above, dict):
         present = below if isinstance(below, dict) else {}
+        names = {key: key.replace(".", "\\.") for key in above}
         changed = {
-            key: _laid(present.get(key), value, indexed=indexed) for key, value in above.items()
+            key: _laid(
+                present.get(key), value, item, f"{path}.{names[key]}" if path else names[key]
+            )
+            for key, value in above.items()
         }
         return {**present, **changed}
-    if indexed and isinstance(above, list) and isinstance(below, list):
-        pairs = itertools.zip_longest(below, above)
-        return [old if new is None else _laid(old, new, indexed=True) for old, new in pairs]
+    indexed = re.search(rf"(^|,){re.escape(path)}\[", item)
+    if isinstance(above, list) and isinstance(below, list) and indexed:
+        pairs = enumerate(itertools.zip_longest(below, above))
+        return [
+            old if new is None else _laid(old, new, item, f"{path}[{number}]")
+            for number, (old, new) in pairs
+        ]
     return above

@@ -23,6 +23,8 @@ PERIOD: Final = 0.5
 """Seconds between looks."""
 GRACE: Final = 15.0
 """Seconds for which a trouble may pass by itself, such as a Secret that is just being made."""
+AWAY: Final = 60.0
+"""Seconds for which the API server may not answer; one request alone waits for a third of it."""
 CRASHES: Final = 3
 """Restarts after which a crash is not a matter of something else still starting."""
 LINES: Final = 15
@@ -115,8 +117,8 @@ def wait(
     Raises `ClusterError` with pod, reason and last log lines when one fails or time is up, and
     `UnreachableError` when the API server stays away.
     """
-    answered = clock()
-    until = answered + seconds
+    until = clock() + seconds
+    away: float | None = None
     since: dict[tuple[str, str], float] = {}
     while True:
         try:
@@ -124,17 +126,19 @@ def wait(
             every = rows(cluster.workloads(labels), pods)
         except UnreachableError:
             now = clock()
-            if now - answered >= GRACE or now >= until:
+            away = now if away is None else away
+            if now - away >= AWAY or now >= until:
                 raise
             pause(PERIOD)
             continue
+        away = None
         show(every)
         seen = [row for row in every if names is None or row.name in names]
         open_ = [row for row in seen if row.state != "ready"]
         missing = (names or frozenset()) - {row.name for row in seen}
         if seen and not open_ and not missing:
             return seen
-        answered = now = clock()
+        now = clock()
         # Those of older templates end when the new ones are ready, whatever ails them.
         found = troubles(pod for row in open_ for pod in _newest(pods, row))
         keys = {(item.pod, item.container) for item in found if item.lasting}

@@ -68,7 +68,8 @@ class Preview:
 def preview(target: Target, asked: Asked) -> Preview:
     """What `deploy` would change, rendered with what the cluster has; nothing is sent."""
     said: list[str] = []
-    sent = _wanted(target, asked, said.append)
+    sent, first = _wanted(target, asked, said.append)
+    sent = first or sent
     after = target.releases.put(asked.chart, sent, first=target.current is None, dry_run=True)
     before = target.current.manifest if target.current else ""
     return Preview(before, after, tuple(target.edits()), tuple(said))
@@ -80,9 +81,8 @@ def deploy(target: Target, asked: Asked, waiting: Waiting) -> int:
     Raises `ChartError`, `ClusterError`, `RolloutError` or `UsageError`; a failed rollout names pod
     and reason.
     """
-    sent = _wanted(target, asked, waiting.say)
-    _refuse_unfinished(target)
-    return _apply(target, asked.chart, None, sent, waiting)
+    sent, first = _wanted(target, asked, waiting.say)
+    return _apply(target, asked.chart, first, sent, waiting)
 
 
 def roll(
@@ -104,7 +104,7 @@ def roll(
         )
         whole = laid_over(sent)
         prerequisites.check_rights(target.cluster, whole, before)
-        first = desired.first_step(rollout.read(before), sent, whole)
+        first = desired.first_step(target.rolled, sent, whole)
         _apply(target, chart, first, sent, waiting, description, promoted=promoted)
     return whole
 
@@ -113,23 +113,18 @@ def roll_back(target: Target, revision: int | None, waiting: Waiting) -> int:
     """Lead back to an older revision, its chart included, as a new one; the epoch never falls.
 
     Where that brings the canary back its pods come first, and its routes when they are ready. A
-    revision that was cut off, over which Helm would make no other, is ended first.
+    revision that was cut off, over which Helm would make no other, is finished first: then what is
+    in the cluster is known, and the way back is that from any other revision.
     """
-    now = target.installed()
-    then = target.releases.stored(revision or _before(target, now.number))
+    then = target.releases.stored(revision or _before(target, target.installed().number))
     waiting.say(f"back to revision {then.number}")
-    values = target.values
-    with kept_chart(now) as chart:
-        whole = helm.coalesce(chart, values)
     with kept_chart(then) as chart, helm.defaults(chart) as laid_over:
-        sent = desired.led_back(values, then.values, whole, laid_over(then.values))
-        prerequisites.check_rights(target.cluster, laid_over(sent), whole)
-        first = desired.first_step(rollout.read(whole), sent, laid_over(sent))
-        if unfinished := target.unfinished:
-            _refuse_unfinished(target, leads_back=True)
-            waiting.say(f"revision {unfinished.number} was cut off")
-            target.releases.unlock(now.number)
-            target.fresh()
+        prerequisites.check_rights(target.cluster, laid_over(then.values), target.whole)
+        _finish(target, waiting.say)
+        with kept_chart(target.installed()) as before:
+            whole = helm.coalesce(before, target.values)
+        sent = desired.led_back(target.values, then.values, whole, laid_over(then.values))
+        first = desired.first_step(target.rolled, sent, laid_over(sent))
         return _apply(
             target,
             chart,
@@ -160,19 +155,34 @@ def _before(target: Target, number: int) -> int:
     return found[-1]
 
 
-def _refuse_unfinished(target: Target, *, leads_back: bool = False) -> None:
-    """Raise `ClusterError` where Helm would refuse, since a revision is being made or was cut off.
+def _finish(target: Target, say: Say) -> None:
+    """Finish a revision that was cut off; raises `ClusterError` where it is a first install."""
+    last = target.unfinished
+    if last is None:
+        return
+    if not any(item.status == "deployed" for item in target.history):
+        _refuse_unfinished(target)
+    target.fresh()
+    if target.unfinished != last:
+        raise ClusterError(
+            f"revision {last.number} was finished meanwhile, by somebody else",
+            where=str(target),
+            remedy="`serinus deploy --history` shows it; then repeat the command",
+        )
+    say(f"revision {last.number} was cut off, and is finished first")
+    with _telling(say, "`serinus deploy --rollback` goes on with it"):
+        target.releases.unlock(last.number)
+    target.fresh()
 
-    With `leads_back` only where nothing is there to lead back to.
-    """
+
+def _refuse_unfinished(target: Target) -> None:
+    """Raise `ClusterError` where a revision is being made or was cut off: Helm makes no other."""
     last = target.unfinished
     if last is None:
         return
     name = target.releases.name
     whenever = "when nobody is at it any more,"
     if any(item.status == "deployed" for item in target.history):
-        if leads_back:
-            return
         remedy = f"{whenever} `serinus deploy --rollback` leads back to what was in force"
     else:
         remedy = (
@@ -187,8 +197,8 @@ def _refuse_unfinished(target: Target, *, leads_back: bool = False) -> None:
     )
 
 
-def _wanted(target: Target, asked: Asked, say: Say) -> Values:
-    """Values to send, once the cluster has all that they need."""
+def _wanted(target: Target, asked: Asked, say: Say) -> tuple[Values, Values | None]:
+    """Values to send, and those of a first step, once the cluster has all that they need."""
     readable = target.releases.readable()
     stored = target.current if readable else None
     given = asked.values()
@@ -210,10 +220,13 @@ def _wanted(target: Target, asked: Asked, say: Say) -> Values:
         # Its chart may be an older one, with other defaults.
         before = target.whole if stored else None
         # Raises where revisions are not readable, too: that right is one of those asked for.
-        prerequisites.check(target.cluster, laid_over(sent), before)
+        whole = laid_over(sent)
+        prerequisites.check(target.cluster, whole, before)
+        first = desired.first_step(target.rolled if stored else None, sent, whole)
+    _refuse_unfinished(target)
     for line in rollout.overruled(given, sent):
         say(line)
-    return sent
+    return sent, first
 
 
 def _apply(
@@ -247,8 +260,12 @@ def _apply(
 
 
 def _patience(target: Target, waiting: Waiting) -> float:
+    if waiting.seconds is not None:
+        return waiting.seconds
     probes = (target.whole.get("pods") or {}).get("probes") or {}
-    return waiting.seconds or ALLOWANCE + float(probes.get("startupSeconds", STARTUP))
+    # One pod of a workload starts after the other.
+    most = max((row.wanted for row in target.rows()), default=1)
+    return ALLOWANCE + most * float(probes.get("startupSeconds", STARTUP))
 
 
 def _put(

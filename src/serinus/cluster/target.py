@@ -6,6 +6,7 @@ Enters: a cluster, a namespace and a release's name. Leaves: what is there, read
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,19 +60,32 @@ class Target:
         return _whole(self.installed())
 
     @cached_property
-    def values(self) -> Values:
-        """Values of the revision in force, with an epoch that no later one has passed.
+    def tried(self) -> list[rollout.Rollout]:
+        """The rollout of each later revision that failed: parts of it may be in the cluster."""
+        later = [item.number for item in self.history if item.number > self.installed().number]
+        return [rollout.read(_whole(self.releases.stored(number))) for number in later]
 
-        A later one failed or was cut off, and its routes may be in the cluster already.
+    @cached_property
+    def values(self) -> Values:
+        """Values of the revision in force, in an epoch of their own where a later one failed.
+
+        Visitors may have been drawn in that one's epoch already, for another canary.
         """
-        stored = self.installed()
-        tried = self.history[-1].number
-        if tried == stored.number:
-            return stored.values
-        then = rollout.read(_whole(self.releases.stored(tried))).epoch
-        if then <= rollout.read(self.whole).epoch:
-            return stored.values
-        return merge(stored.values, {"rollout": {"epoch": then}})
+        values = self.installed().values
+        passed = max((one.epoch for one in self.tried), default=0)
+        if passed <= rollout.read(self.whole).epoch:
+            return values
+        return merge(values, {"rollout": {"epoch": passed + 1}})
+
+    @cached_property
+    def rolled(self) -> rollout.Rollout:
+        """The rollout in force; the canary is on where no later revision that failed ends it."""
+        now = rollout.read(self.whole)
+        return dataclasses.replace(
+            now,
+            enabled=now.enabled and all(one.enabled for one in self.tried),
+            routed=now.routed and all(one.routed for one in self.tried),
+        )
 
     @property
     def unfinished(self) -> Revision | None:
@@ -81,7 +95,7 @@ class Target:
 
     def fresh(self) -> None:
         """Forget what was read."""
-        for name in ("history", "current", "whole", "values"):
+        for name in ("history", "current", "whole", "tried", "values", "rolled"):
             self.__dict__.pop(name, None)
 
     def installed(self) -> Stored:

@@ -82,9 +82,10 @@ def settle(overlay: Overlay, values: Values) -> Overlay:
     now = digest(values)
     written = overlay.get("rollout") or {}
     kept = written.get("digest") or ""
-    epoch = max(read(values).epoch, int(written.get("epoch") or 0))
-    changed = bool(kept) and kept != now
-    return _with(overlay, epoch=epoch + 1 if changed else epoch, digest=now)
+    epoch = int(written.get("epoch") or 0)
+    if kept and kept != now:
+        epoch += 1
+    return _with(overlay, epoch=max(epoch, read(values).epoch), digest=now)
 
 
 def without_epoch(overlay: Overlay) -> Overlay:

@@ -56,12 +56,12 @@ class Followed:
         self.lines = lines
         self.asked = []
 
-    def __call__(self, name, container, lines):
-        self.asked.append((name, container, lines))
-        said = self.lines[name].pop(0)
-        if isinstance(said, Exception):
-            raise said
-        yield from said
+    def __call__(self, name, container, lines, since):
+        self.asked.append((name, lines, since))
+        for said in self.lines[name].pop(0):
+            if isinstance(said, Exception):
+                raise said
+            yield said
 
 
 def test_following_takes_up_new_pods_restarts_and_cut_streams(target, server, monkeypatch, capsys):
@@ -73,12 +73,26 @@ def test_following_takes_up_new_pods_restarts_and_cut_streams(target, server, mo
         {"items": [restarted, starting]},
         {"items": [restarted, pod("p-3", state=RUNS)]},
     ]
-    followed = Followed({"p-1": [["a"], ["b"]], "p-3": [UnreachableError("cut"), ["c"]]})
+    cut = UnreachableError("cut")
+    followed = Followed({"p-1": [["a"], ["b"]], "p-3": [[cut], ["c", cut], ["d"]]})
     monkeypatch.setattr(target.cluster, "follow", followed)
     sources = pod_logs._sources(target, target.labels)
     told = pod_logs._follow(target, target.labels, sources, 7)
-    assert [next(told) for _ in range(3)] == [("p-1", "a"), ("p-1", "b"), ("p-3", "c")]
+    assert [next(told) for _ in range(4)] == [
+        ("p-1", "a"), ("p-1", "b"), ("p-3", "c"), ("p-3", "d"),
+    ]  # fmt: skip
     assert followed.asked == [
-        ("p-1", "app", 7), ("p-1", "app", None), ("p-3", "app", None), ("p-3", "app", 0),
+        ("p-1", 7, None), ("p-1", None, None),
+        ("p-3", None, None), ("p-3", None, None), ("p-3", None, 1),
     ]  # fmt: skip
     assert "p-3: log cut: cut" in capsys.readouterr().err
+
+
+def test_a_pod_between_two_crashes_has_a_log(target, server, monkeypatch):
+    crashed = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    waits = {"waiting": {"reason": "CrashLoopBackOff"}}
+    server.answers[f"{SHOP}/pods"] = {"items": [pod("p-1", state=waits, restarts=2, last=crashed)]}
+    followed = Followed({"p-1": [["why"]]})
+    monkeypatch.setattr(target.cluster, "follow", followed)
+    told = pod_logs._follow(target, target.labels, pod_logs._sources(target, target.labels), 7)
+    assert next(told) == ("p-1", "why")

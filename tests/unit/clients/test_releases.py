@@ -5,6 +5,7 @@ import socket
 import threading
 from contextlib import closing
 
+import helm_python
 import pytest
 import yaml
 from tests.unit.cluster.conftest import Server, connected
@@ -106,6 +107,33 @@ def test_an_engine_that_waits_for_a_silent_api_server_is_given_up(silent, monkey
     monkeypatch.setattr(releases, "ENGINE_SECONDS", 0.5)
     with pytest.raises(UnreachableError, match=r"did not answer[\s\S]*deploy --rollback"):
         silent.put(helm.bundled(), {}, first=False)
+
+
+def test_an_engine_that_obeys_tells_the_same(silent, monkeypatch):
+    monkeypatch.setattr(releases, "ENGINE_SECONDS", 0.0)
+    monkeypatch.setattr(releases, "_LETTING_GO", 5.0)
+    let_go = threading.Event()
+
+    class Context(helm_python.HelmContext):
+        def cancel(self):
+            let_go.set()
+
+    monkeypatch.setattr(helm_python, "HelmContext", Context)
+
+    def call(*_):
+        let_go.wait()
+        raise helm_python.HelmError("context canceled")
+
+    with pytest.raises(UnreachableError, match="did not answer"):
+        silent._engine(call)
+
+
+def test_whatever_the_engine_raises_reaches_the_caller(silent):
+    def call(*_):
+        raise RecursionError("deep")
+
+    with pytest.raises(RecursionError, match="deep"):
+        silent._engine(call)
 
 
 def test_ctrl_c_ends_an_engine_that_waits(silent, request):

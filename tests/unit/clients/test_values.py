@@ -65,4 +65,7 @@ def test_an_index_changes_one_item_and_a_list_replaces_all(tmp_path):
         {"name": "d"},
     ]
     assert values.given([file], ["l={x,y}"]) == {"l": ["x", "y"]}
+    # Each list for itself, whatever else the expression says.
+    assert values.given([file], ["l={x},m[0]=y"]) == {"l": ["x"], "m": ["y"]}
+    assert values.given([file], ["l={[x]}"]) == {"l": ["[x]"]}
     assert values.given([], ["p[0].name=a", "p[1].name=b"]) == {"p": [{"name": "a"}, {"name": "b"}]}

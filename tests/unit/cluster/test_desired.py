@@ -104,6 +104,9 @@ def test_a_promotion_keeps_what_it_did_not_give():
 def test_a_higher_epoch_that_is_given_is_taken():
     current = deployed(None, {})
     assert deployed(current, {"rollout": {"epoch": 9}})["rollout"]["epoch"] == 9
+    canary = {"app-service": {"tracks": {"canary": {"image": {"tag": "3"}}}}}
+    both = deployed(current, {"rollout": {"epoch": 9}, "workloads": canary})
+    assert both["rollout"]["epoch"] == 9
     later = deployed(current, {"rollout": {"epoch": 9}})
     assert deployed(later, {"rollout": {"epoch": 3}})["rollout"]["epoch"] == 9
 

@@ -4,6 +4,7 @@ import pytest
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
 
+from serinus.clients.kubernetes import TIMEOUT
 from serinus.cluster import ready
 from serinus.errors import ClusterError, UnreachableError
 
@@ -174,22 +175,33 @@ def test_old_pods_that_crash_do_not_fail_the_change_that_mends_them(server, clus
     assert shown[0][0].restarts == 9
 
 
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
 def test_an_api_server_that_is_away_for_a_moment_does_not_end_the_wait(server, cluster):
     _serve(server, [deployment("app-service-canary")])
-    there = dict(server.answers)
     asked = []
 
-    def away(names):
-        asked.append(names)
-        if len(asked) <= 2:
+    def away(_):
+        asked.append(clock.now)
+        clock.now += TIMEOUT
+        if len(asked) in away_at:
             raise UnreachableError("away")
         return []
 
+    clock = Clock()
+    away_at = {1, 2, 3}
     cluster.pods = away
-    assert _wait(cluster)[0].state == "ready"
-    assert len(asked) == 3
-    asked[:] = [None] * -99
-    cluster.pods = lambda _: (_ for _ in ()).throw(UnreachableError("away"))
+    found = ready.wait(
+        cluster, LABELS, lambda _: None, seconds=300, clock=clock, pause=lambda _: None
+    )
+    assert (found[0].state, len(asked)) == ("ready", 4)
+    away_at = range(99)
+    asked.clear()
     with pytest.raises(UnreachableError):
-        _wait(cluster)
-    assert there
+        ready.wait(cluster, LABELS, lambda _: None, seconds=300, clock=clock, pause=lambda _: None)
+    assert len(asked) == 4

@@ -325,8 +325,9 @@ def _cut_off(target, *before):
     [
         lambda target, waiting: session.roll(target, rollout.abort, waiting, "rollout abort"),
         lambda target, waiting: session.deploy(target, session.Asked(target.chart), waiting),
+        lambda target, _: session.preview(target, session.Asked(target.chart)),
     ],
-    ids=["abort", "deploy"],
+    ids=["abort", "deploy", "preview"],
 )
 def test_over_a_revision_that_was_cut_off_the_way_back_is_told(
     target, waiting, change, tmp_path, monkeypatch
@@ -351,34 +352,86 @@ def test_a_first_install_that_was_cut_off_is_to_be_removed(target, waiting):
     assert target.puts.sent == []
 
 
-def test_leading_back_ends_a_revision_that_was_cut_off_and_passes_its_epoch(
-    target, waiting, said, monkeypatch
-):
+def _unlocking(target, monkeypatch):
+    """What the engine's rollback to the cut-off revision leaves; the numbers it was asked for."""
     unlocked = []
 
     def unlock(number):
         unlocked.append(number)
-        target.puts.kept[-1]["status"] = "superseded"
-        target.puts.keep(ON, description="Rollback to 1")
+        cut_off = target.puts.kept[-1]
+        cut_off["status"] = "superseded"
+        target.puts.keep(cut_off["values"], description=f"Rollback to {number}")
 
     monkeypatch.setattr(target.releases, "unlock", unlock)
-    _cut_off(target, ON)
+    return unlocked
+
+
+def test_leading_back_finishes_what_was_cut_off_and_goes_from_there(
+    target, waiting, said, monkeypatch
+):
+    unlocked = _unlocking(target, monkeypatch)
+    _cut_off(target, ON)  # An abort: its canary may be gone already.
     session.roll_back(target, None, waiting)
-    assert unlocked == [1]
-    assert said[:2] == ["back to revision 1", "revision 2 was cut off"]
-    ((sent, *_),) = target.puts.sent
-    # Visitors may have been drawn in epoch 2 already.
-    assert rollout.read(merge(_chart()["values"], sent)).epoch == 2
+    assert unlocked == [2]
+    assert said[:2] == ["back to revision 1", "revision 2 was cut off, and is finished first"]
+    first, then = (sent["rollout"] for sent, *_ in target.puts.sent)
+    assert first["canary"] == {"enabled": True, "routed": False}
+    whole = rollout.read(merge(_chart()["values"], {"rollout": then}))
+    # In epoch 2 visitors may have been drawn already.
+    assert (whole.routed, whole.epoch) == (True, 3)
 
 
-def test_after_a_failed_change_the_epoch_does_not_fall(target, waiting):
+def test_a_revision_that_is_finished_meanwhile_is_left_alone(target, waiting, monkeypatch):
+    unlocked = _unlocking(target, monkeypatch)
+    _cut_off(target, ON)
+    check = session.prerequisites.check_rights
+
+    def finish(*given):
+        target.puts.kept[0]["status"], target.puts.kept[1]["status"] = "superseded", "deployed"
+        target.puts.store()
+        return check(*given)
+
+    monkeypatch.setattr(session.prerequisites, "check_rights", finish)
+    with pytest.raises(ClusterError, match="revision 2 was finished meanwhile"):
+        session.roll_back(target, None, waiting)
+    assert (unlocked, target.puts.sent) == ([], [])
+
+
+def _failed(target, values):
     target.puts.keep(ON)
-    target.puts.keep(OFF, status="failed")
+    target.puts.keep(values, status="failed")
     target.puts.kept[0]["status"] = "deployed"
     target.puts.store()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t, w: session.roll(t, lambda o, v: rollout.set_weight(o, v, 10), w, "set"),
+        lambda t, w: session.roll_back(t, None, w),
+        lambda t, w: session.deploy(t, session.Asked(t.chart), w),
+    ],
+    ids=["set", "rollback", "deploy"],
+)
+def test_after_a_failed_abort_the_canary_comes_back_in_two_steps(
+    target, waiting, change, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(session.prerequisites, "check", lambda *_: None)
+    target.chart = write_chart(_chart(), tmp_path / "chart")
+    _failed(target, OFF)
+    change(target, waiting)
+    first, then = (sent["rollout"] for sent, *_ in target.puts.sent)
+    assert first["canary"] == {"enabled": True, "routed": False}
+    whole = rollout.read(merge(_chart()["values"], {"rollout": then}))
+    assert (whole.routed, whole.canary, whole.epoch) == (True, 10, 3)
+
+
+def test_a_failed_canary_s_epoch_is_not_another_one_s(target, waiting):
+    tracks = {"canary": {"image": {"tag": "3"}}}
+    _failed(target, {"rollout": {"epoch": 2}, "workloads": {"app-service": {"tracks": tracks}}})
     session.roll(target, lambda o, v: rollout.set_weight(o, v, 30), waiting, "rollout set")
-    sent = target.puts.sent[-1][0]["rollout"]
-    assert (sent["epoch"], sent["weights"]) == (2, {"stable": 70, "canary": 30})
+    ((sent, *_),) = target.puts.sent
+    assert (sent["rollout"]["epoch"], sent["rollout"]["weights"]["canary"]) == (3, 30)
 
 
 def test_a_revision_that_somebody_else_made_meanwhile_is_not_undone(target, waiting):
