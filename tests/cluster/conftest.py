@@ -3,7 +3,8 @@
 Both are removed at the end.
 
 Any cluster that KUBECONFIG names will do: the images and their registry come from
-SERINUS_TEST_VALUES (tests/cluster/values.yaml for the rig), the gateway from SERINUS_TEST_GATEWAY.
+SERINUS_TEST_VALUES (tests/cluster/values.yaml for the rig), the images of the tests' own pods from
+SERINUS_TEST_PYTHON_IMAGE and SERINUS_TEST_MAIL_IMAGE, the gateway from SERINUS_TEST_GATEWAY.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.echo import Echo, rendered
+from tests.cluster.istiod import start_istiod
 from tests.cluster.limited import Limited
-from tests.cluster.support import APPS, PYTHON_IMAGE, Release, run, run_any
+from tests.cluster.support import APPS, MAIL_IMAGE, PYTHON_IMAGE, Release, run, run_any
 from tests.routing.table import load
 
 MAIL = "serinus-test-mail"
-MAIL_IMAGE = "serinus.test/mail:dev"
 CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 # Of the pod: the injected sidecar has no seccomp profile of its own.
 POD_SECURITY = {
@@ -31,10 +32,21 @@ POD_SECURITY = {
 }
 
 
+EARLY = ("test_install", "test_policy", "test_routing_table", "test_rights", "test_monitoring")
+"""Look at a release whose pods are those that were installed, before the others replace them.
+
+Monitoring comes last of them, since Prometheus takes its time to know a release.
+"""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.cluster)
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.cluster)
+    places = {name: number for number, name in enumerate(EARLY)}
+    ordered = iter(sorted(ours, key=lambda item: places.get(item.path.stem, len(EARLY))))
+    known = set(ours)
+    items[:] = [next(ordered) if item in known else item for item in items]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -62,6 +74,8 @@ def cluster() -> None:
             "the current context.",
             pytrace=False,
         )
+    start_istiod()
+    Limited.forget()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -21,7 +20,8 @@ ROLES = ROOT / "docs" / "kubernetes"
 SERINUS = Path(sys.executable).with_name("serinus")
 ACCOUNT = "deployer"
 MARK = "serinus-test-rights"
-"""Begins the names of what is applied outside of the namespace: a user's own are left alone."""
+"""Begins the names of what is applied outside of the namespace, and is its label: a user's own are
+left alone."""
 
 
 @dataclass
@@ -53,6 +53,12 @@ class Limited:
         values.write_text(yaml.safe_dump(release.values))
         return cls(release, path, ("-f", str(VALUES), "-f", str(values)))
 
+    @staticmethod
+    def forget() -> None:
+        """Delete what `grant_more` applied, also in a run that was killed."""
+        kinds = "clusterroles,clusterrolebindings,roles,rolebindings"
+        run("kubectl", "delete", kinds, "-A", "-l", MARK)
+
     def any(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """A command as this user, whatever its exit code."""
         return run_any("env", f"KUBECONFIG={self.kubeconfig}", *words, stdin=stdin, timeout=420)
@@ -80,11 +86,12 @@ class Limited:
         words, values = self.release.command(*flags)
         return self.run(*words, stdin=values)
 
-    def grant_more(self) -> Any:
-        """Give the rights beyond the namespace too; returns what was applied, to be deleted."""
+    def grant_more(self) -> None:
+        """Give the rights beyond the namespace too, until `forget`."""
         applied = []
         for role in yaml.safe_load_all((ROLES / "more.yaml").read_text(encoding="utf-8")):
             role["metadata"]["name"] = name = f"{MARK}-{role['metadata']['name']}"
+            role["metadata"]["labels"] = {MARK: "yes"}
             subject = {"kind": "ServiceAccount", "name": ACCOUNT}
             binding = {
                 "apiVersion": role["apiVersion"], "kind": f"{role['kind']}Binding",
@@ -97,4 +104,3 @@ class Limited:
             applied += [role, binding]
         objects = {"apiVersion": "v1", "kind": "List", "items": applied}
         run("kubectl", "apply", "-f", "-", stdin=json.dumps(objects))
-        return objects

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", _RIG_GATEWAY)
 RIG = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
 APPS = ("app-frontend", "app-service", "model-service")
 TRACKS = ("stable", "canary")
-PYTHON_IMAGE = "serinus.test/python:3.11"
+REGISTRY = yaml.safe_load(VALUES.read_text(encoding="utf-8"))["image"]["registry"]
+PYTHON_IMAGE = os.environ.get("SERINUS_TEST_PYTHON_IMAGE", f"{REGISTRY}/python:3.11")
+MAIL_IMAGE = os.environ.get("SERINUS_TEST_MAIL_IMAGE", f"{REGISTRY}/mail:dev")
 
 
 def address() -> tuple[str, int]:
@@ -65,6 +68,14 @@ def run_any(
         return subprocess.CompletedProcess(command, 127, "", f"there is no {problem.filename}\n")
 
 
+@cache
+def on_rig() -> bool:
+    """Is it the rig's cluster that KUBECONFIG names? Its address and its authority say so."""
+    about = ("config", "view", "--raw", "--minify", "-o", "jsonpath={.clusters[0].cluster}")
+    own = run_any("kubectl", "--kubeconfig", str(RIG / "kubeconfig"), *about)
+    return own.returncode == 0 and own.stdout == run("kubectl", *about)
+
+
 def released_charts() -> list[Path]:
     """Packages of the charts that were released, oldest first."""
     return sorted(
@@ -73,6 +84,7 @@ def released_charts() -> list[Path]:
     )
 
 
+@cache
 def helm_version() -> tuple[int, ...]:
     """Of the `helm` on the path: flags of version 4 are unknown to 3."""
     text = run("helm", "version", "--template", "{{.Version}}").strip().lstrip("v")
@@ -129,18 +141,30 @@ class Release:
         await spawn(*words, stdin=values)
 
     def trouble(self) -> str:
-        """Pods that are not ready, and their last log lines."""
+        """What keeps pods from being there or ready, with last log lines, and the last warnings."""
         said = [self.kubectl("get", "pods", "-o", "wide")]
         for pod in self.get("pods")["items"]:
-            statuses = pod["status"].get("containerStatuses", [])
-            for status in statuses:
-                if not status["ready"]:
-                    name, container = pod["metadata"]["name"], status["name"]
-                    log = run_any(
-                        "kubectl", "-n", self.namespace, "logs", name, "-c", container, "--tail=5"
-                    )
-                    said.append(f"{name}/{container}: {status['state']}\n{log.stdout}{log.stderr}")
-        return "\n".join(said)
+            name, status = pod["metadata"]["name"], pod["status"]
+            about = [status, *status.get("conditions", ())]
+            said += [
+                f"{name}: {one.get('type', one.get('phase'))} {one.get('reason', '')}: {why}"
+                for one in about
+                if one.get("status") != "True" and (why := one.get("message"))
+            ]
+            for kind in ("initContainerStatuses", "containerStatuses"):
+                for one in status.get(kind, ()):
+                    if not one["ready"]:
+                        log = run_any(
+                            "kubectl", "-n", self.namespace, "logs", name, "-c", one["name"],
+                            "--tail=5",
+                        )  # fmt: skip
+                        text = f"{log.stdout}{log.stderr}"
+                        said.append(f"{name}/{one['name']}: {one['state']}\n{text}")
+        warnings = run_any(
+            "kubectl", "-n", self.namespace, "get", "events", "--field-selector=type=Warning",
+            "--sort-by=.metadata.creationTimestamp",
+        )  # fmt: skip
+        return "\n".join([*said, *warnings.stdout.splitlines()[-20:]])
 
     def begin(self) -> None:
         """An empty namespace; waits until nothing is left of a former run."""
@@ -194,18 +218,24 @@ class Release:
 
 
 @contextmanager
-def smallest(name: str) -> Iterator[Release]:
-    """A namespace for one pod per workload, models on a shared claim; empty until `helm`."""
+def smallest(name: str, **more: Any) -> Iterator[Release]:
+    """A namespace for one pod per workload, models on a shared claim; empty until `helm`.
+
+    `more` are values; there is no monitoring without any.
+    """
     values: dict[str, Any] = {
         "hosts": {"frontend": f"{name}.localhost", "api": f"{name}-api.localhost"},
         "workloads": {app: {"replicas": 1} for app in APPS},
         "model": {"cache": {"type": "claim"}},
         "monitoring": {"enabled": False},
+        **more,
     }
     release = Release(f"serinus-test-{name}", values)
     release.begin()
-    yield release
-    release.uninstall()
+    try:
+        yield release
+    finally:
+        release.uninstall()
 
 
 async def spawn(*command: str, stdin: str = "") -> str:

@@ -5,12 +5,10 @@ One small release in a namespace of its own; the tests follow one another as an 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from serinus.visitors.journey import Client
-from tests.cluster.support import APPS, VALUES, Release, address, environment, run_any
+from tests.cluster.load import FORCED, NEW, Cookies, Load, drawn, under_load
+from tests.cluster.support import APPS, TRACKS, VALUES, Release, environment, run_any, spawn
 
 NAMESPACE = "serinus-test-deploy"
 SERINUS = [str(Path(sys.executable).with_name("serinus"))]
@@ -43,10 +41,11 @@ def placed(cluster: None, files: tuple[str, ...]) -> Iterator[Release]:
     values = yaml.safe_load(Path(files[-1]).read_text())
     release = Release(NAMESPACE, values)
     release.begin()
-    said = serinus("deploy", *files)
-    assert "revision 1 ready" in said
-    yield release
-    release.uninstall()
+    try:
+        assert "revision 1 ready" in serinus("deploy", *files)
+        yield release
+    finally:
+        release.uninstall()
 
 
 def serinus(*words: str, code: int = 0) -> str:
@@ -64,26 +63,18 @@ def shown() -> dict[str, Any]:
     return found
 
 
-async def during(*words: str) -> Counter[int]:
-    """Statuses that returning canary visitors and new ones meet while a command runs."""
-    process = await asyncio.create_subprocess_exec(
-        *SERINUS, *words, "--namespace", NAMESPACE, env={**os.environ, **environment()},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    done = asyncio.ensure_future(process.communicate())
-    met: Counter[int] = Counter()
-    old = Client(address(), "deploy.localhost", None)
-    while not done.done():
-        fresh = Client(address(), "deploy.localhost", None)
-        for visitor in (old, fresh):
-            status, _, _ = await visitor.request("GET", "/", "page")
-            met[status] += 1
-        await fresh.close()
-        await asyncio.sleep(0.05)  # a rate that a busy machine keeps up with
-    await old.close()
-    said, _ = await done
-    assert process.returncode == 0, said.decode()
-    return met
+async def during(release: Release, *words: str, canary: Cookies, to: str) -> Load:
+    """What new, forced and returning canary visitors meet while a command runs.
+
+    `canary` are the cookies of one who was drawn for it, `to` is the track that ends up with those
+    who ask for the canary.
+    """
+    visitors = {"new": NEW, "forced": FORCED, "drawn": canary}
+    async with under_load(release, " ".join(words), visitors) as load:
+        await spawn(*SERINUS, *words, "--namespace", NAMESPACE)
+        await load.reached("forced", to)
+    assert load.reviewed("forced") == set(TRACKS)
+    return load
 
 
 def test_a_deploy_is_what_helm_would_install(placed: Release, files: tuple[str, ...]) -> None:
@@ -127,20 +118,25 @@ def test_helm_and_deploy_alternate(placed: Release, files: tuple[str, ...]) -> N
 
 
 async def test_off_and_on_lose_no_request_and_the_epoch_rises(placed: Release) -> None:
-    met = await during("rollout", "abort")
-    assert set(met) == {200}, met
+    canary = await drawn(placed)
+    load = await during(placed, "rollout", "abort", canary=canary, to="stable")
+    assert load.failed == {}
+    assert load.reviewed("drawn") == set(TRACKS)
     assert (shown()["enabled"], shown()["epoch"]) == (False, 2)
-    met = await during("rollout", "on", "--canary", "50")
-    assert set(met) == {200}, met
+    load = await during(placed, "rollout", "on", "--canary", "50", canary=canary, to="canary")
+    assert load.failed == {}
     now = shown()
     assert (now["routed"], now["epoch"], now["live"]["canary"]) == (True, 3, 50)
 
 
 async def test_leading_back_over_a_promotion_loses_no_request(placed: Release) -> None:
-    serinus("rollout", "promote")
+    canary = await drawn(placed)
+    load = await during(placed, "rollout", "promote", canary=canary, to="stable")
+    assert load.failed == {}
+    assert load.reviewed("drawn") == set(TRACKS)
     assert (shown()["enabled"], shown()["epoch"]) == (False, 4)
-    met = await during("deploy", "--rollback")
-    assert set(met) == {200}, met
+    load = await during(placed, "deploy", "--rollback", canary=canary, to="canary")
+    assert load.failed == {}
     now = shown()
     assert (now["routed"], now["epoch"], now["live"]["canary"]) == (True, 5, 50)
     assert "rollback to" in serinus("deploy", "--history")

@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.cluster.echo import Echo
-from tests.cluster.support import RIG, ROOT, Release, environment
+from tests.cluster.support import ROOT, Release, environment, on_rig
 
 RIG_PROGRAM = ROOT / "tools/cluster/rig"
 NODE = ("10.203.0.10", 30080)
@@ -48,16 +47,18 @@ class Answer(NamedTuple):
 
 @pytest.fixture(scope="module")
 def limited(release: Release) -> Release:
-    """The same release with a limit that two hands can reach; the next test file lifts it."""
-    if not Path(RIG, "node.pid").exists():
+    """The same release with a limit that two hands can reach, lifted at the end."""
+    if not on_rig():
         pytest.skip("two client addresses are there on the rig only (tools/cluster/rig visit)")
     limit = "gateway.rateLimit.requestsPerSecond=1,gateway.rateLimit.burst=40"
-    release.helm("--set", limit)
-    deadline = time.monotonic() + 30
-    while not any(answer.status == 429 for answer in ask(release, "10.203.0.23", 60)):
-        assert time.monotonic() < deadline, "no limit in force after 30 s"
-    yield release
-    release.helm()
+    try:
+        release.helm("--set", limit)
+        deadline = time.monotonic() + 30
+        while not any(answer.status == 429 for answer in ask(release, "10.203.0.23", 60)):
+            assert time.monotonic() < deadline, "no limit in force after 30 s"
+        yield release
+    finally:
+        release.helm()
 
 
 def ask(release: Release, source: str, count: int, spoof: str = "plain") -> list[Answer]:

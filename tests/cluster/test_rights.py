@@ -87,9 +87,11 @@ def test_the_gateways_address_is_asked_for_where_it_may_not_be_seen(small: Limit
 @pytest.fixture
 def more(small: Limited) -> Iterator[Limited]:
     """The same user with the rights beyond the namespace."""
-    applied = small.grant_more()
-    yield small
-    run("kubectl", "delete", "-f", "-", stdin=json.dumps(applied))
+    try:
+        small.grant_more()
+        yield small
+    finally:
+        small.forget()
 
 
 def test_the_roles_beyond_the_namespace_are_all_that_the_switches_need(more: Limited) -> None:

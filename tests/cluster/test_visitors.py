@@ -13,6 +13,8 @@ import pytest
 from serinus.contracts.routing import USER_COOKIE, VERSION_COOKIE
 from serinus.visitors.crowd import Crowd
 from serinus.visitors.journey import Client, LabelledReview
+from serinus.visitors.page import Form, read
+from tests.cluster.load import in_force, outcome
 from tests.cluster.support import APPS, Release, address, spawn
 from tests.routing.table import load
 
@@ -32,15 +34,16 @@ async def at_once(tasks: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
     return await asyncio.gather(*(one(task) for task in tasks))
 
 
-async def arrive(release: Release) -> Client:
+async def arrive(release: Release) -> tuple[Client, Form]:
+    """A new visitor, and the form of its first page."""
     client = Client(address(), release.host, None)
     try:
-        status, _, _ = await client.request("GET", "/", "page")
+        status, html, _ = await client.request("GET", "/", "page")
     finally:
         await client.close()
     assert status == 200
     assert client.cookies.keys() >= {VERSION_COOKIE, USER_COOKIE}
-    return client
+    return client, read(html).form("/reviews")
 
 
 def interval(count: int, share: float) -> tuple[int, int]:
@@ -64,7 +67,7 @@ def interval(count: int, share: float) -> tuple[int, int]:
 
 
 async def test_2000_new_visitors_split(release: Release) -> None:
-    clients = await at_once([lambda: arrive(release)] * 2000)
+    clients = [client for client, _ in await at_once([lambda: arrive(release)] * 2000)]
     drawn = Counter(client.cookies[VERSION_COOKIE].split(".")[0] for client in clients)
     low, high = interval(2000, TABLE.weight / 100)
     print(f"\ncanary {drawn['canary']} of 2000, expected {low} to {high}")
@@ -75,41 +78,57 @@ async def test_2000_new_visitors_split(release: Release) -> None:
         assert {track for _, track in client.meetings[0].hops} == {track}
 
 
-async def returns(release: Release, known: Client) -> str:
-    """A visitor comes back on a new connection; gives what is wrong, or nothing."""
+async def returns(release: Release, known: Client, form: Form) -> str:
+    """A visitor comes back on a new connection and sends a review, which takes all three hops.
+
+    Gives what is wrong, or nothing.
+    """
     client = Client(address(), release.host, None)
     client.cookies = dict(known.cookies)
+    # The form is that of the first visit; another text makes another review of it.
+    fields = {**form.fields, "text": f"Warm bread, kind staff, {len(known.meetings)}."}
     try:
-        status, _, _ = await client.request("GET", "/", "page")
+        await client.request("POST", form.action, "review", fields)
     finally:
         await client.close()
+    known.meetings += client.meetings
     drawn = known.cookies[VERSION_COOKIE].split(".")[0]
-    met = {track for _, track in client.meetings[0].hops}
     if client.cookies != known.cookies:
         return f"cookies became {client.cookies}"
-    return "" if (status, met) == (200, {drawn}) else f"{drawn} met {status} {met}"
+    met = outcome(client.meetings[0])
+    return "" if met == f"review 303 {drawn}" else f"{drawn} met {met}"
 
 
 async def test_300_returning_visitors_keep_their_track(release: Release) -> None:
     clients = await at_once([lambda: arrive(release)] * 300)
 
     async def all_return(after: str) -> None:
-        found = await at_once([lambda c=client: returns(release, c) for client in clients])
+        found = await at_once(
+            [lambda c=client, f=form: returns(release, c, f) for client, form in clients]
+        )
         assert not any(found), f"after {after}: {Counter(found)}"
 
     try:
         for canary in (25, 0, 60):
             weights = f"rollout.weights.stable={100 - canary},rollout.weights.canary={canary}"
             await release.change("--set", weights)
+            await in_force(release, canary)
             await all_return(f"weight {canary}")
         await spawn("helm", "rollback", "serinus", "-n", release.namespace)
+        await in_force(release, 0)
         await all_return("helm rollback")
-        release.kubectl("rollout", "restart", "deployment", "-l", "app=app-frontend")
+        await spawn(*restart(release, "restart"))
         await all_return("the beginning of a rolling restart")
-        release.kubectl("rollout", "status", "deployment", "-l", "app=app-frontend")
+        await spawn(*restart(release, "status"), "--timeout=180s")
         await all_return("a rolling restart")
     finally:
         release.helm("--wait", "--timeout", "5m")
+
+
+def restart(release: Release, verb: str) -> tuple[str, ...]:
+    """Of every pod of the application, in both tracks."""
+    apps = f"app in ({', '.join(APPS)})"
+    return ("kubectl", "-n", release.namespace, "rollout", verb, "deployment", "-l", apps)
 
 
 async def test_no_request_mixes_tracks_over_three_hops(release: Release) -> None:
