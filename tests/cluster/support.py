@@ -28,7 +28,8 @@ GATEWAY = os.environ.get("SERINUS_TEST_GATEWAY", _RIG_GATEWAY)
 RIG = Path(os.environ.get("SERINUS_CLUSTER_HOME", "/var/lib/serinus-cluster"))
 APPS = ("app-frontend", "app-service", "model-service")
 TRACKS = ("stable", "canary")
-REGISTRY = yaml.safe_load(VALUES.read_text(encoding="utf-8"))["image"]["registry"]
+GIVEN = yaml.safe_load(VALUES.read_text(encoding="utf-8")) or {}
+REGISTRY = GIVEN.get("image", {}).get("registry", "serinus.test")
 PYTHON_IMAGE = os.environ.get("SERINUS_TEST_PYTHON_IMAGE", f"{REGISTRY}/python:3.11")
 MAIL_IMAGE = os.environ.get("SERINUS_TEST_MAIL_IMAGE", f"{REGISTRY}/mail:dev")
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from serinus.visitors.journey import Client
+from serinus.visitors.page import read
+from tests.cluster.load import review
 from tests.cluster.support import TRACKS, Release, address, named, run, run_any, smallest
 
 KEPT = {"Secret/serinus-keys", "Secret/postgresql"}
@@ -19,7 +21,8 @@ CLAIMS = {"PersistentVolumeClaim/data-postgresql-0", "PersistentVolumeClaim/mode
 
 @pytest.fixture(scope="module")
 def second(release: Release) -> Iterator[Release]:
-    with smallest("second") as second:
+    mail = {"recipient": "nobody@example.org", "smarthost": "smtp.example.org:25"}
+    with smallest("second", monitoring={"alertmanager": mail}) as second:
         yield second
 
 
@@ -86,14 +89,24 @@ def test_secrets_are_kept_over_upgrades(second: Release) -> None:
     assert secrets() == before
 
 
-def test_uninstall_leaves_what_is_documented(second: Release) -> None:
+async def test_uninstall_leaves_what_is_documented(second: Release) -> None:
+    """And a new install opens the same reviews to those who wrote them."""
+    client = Client(address(), second.host, None)
+    (name,) = await review(client)
+    monitors = "servicemonitors,podmonitors,prometheusrules,alertmanagerconfigs"
+    there = {name.partition("/")[0] for name in named(second.get(monitors)["items"])}
+    assert there == {"ServiceMonitor", "PodMonitor", "PrometheusRule", "AlertmanagerConfig"}
     run("helm", "uninstall", "serinus", "-n", second.namespace, "--wait", "--timeout", "3m")
     second.kubectl("wait", "--for=delete", "pod", "--all", "--timeout=120s")
     kinds = "deploy,sts,svc,sa,cm,secret,pvc,hpa,pdb,netpol,gateways.networking.istio.io"
     kinds += ",virtualservices,destinationrules,peerauthentications,authorizationpolicies"
-    left = named(second.get(kinds)["items"])
+    left = named(second.get(f"{kinds},{monitors}")["items"])
     others = {name for name in left if name.split("/")[1] in {"default", "kube-root-ca.crt"}}
     others |= {name for name in left if name.startswith("ConfigMap/istio-ca-")}
     assert left - others == KEPT | CLAIMS
     filters = named(second.get("envoyfilters", "-A")["items"])
     assert not any("serinus-test-second" in name for name in filters)
+    second.helm("--set", "rollout.epoch=5", "--wait", "--timeout", "4m")
+    status, html, _ = await client.request("GET", f"/reviews/{name}", "result")
+    await client.close()
+    assert (status, read(html).sentiment) == (200, "positive")
