@@ -26,6 +26,8 @@ MANY: dict[str, Cookies] = {
     "new": NEW, "also new": NEW, "third new": NEW, "forced": FORCED,
     "forced to stable": {VERSION_COOKIE: "stable"},
 }  # fmt: skip
+FEW: dict[str, Cookies] = {"new": NEW, "also new": NEW, "forced": FORCED}
+"""For what keeps the machine busy for long: their own work is in its way."""
 RIGHT = {
     f"{answer} {track}" for answer in ("page 200", "review 303", "result 200") for track in TRACKS
 }
