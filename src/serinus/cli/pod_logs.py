@@ -7,6 +7,7 @@ when there are several; what cannot be read is told on the error output. Called 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -108,10 +109,8 @@ def _follow(
                 about = (target, source, tail, said, newest)
                 threading.Thread(target=_read, args=about, daemon=True).start()
         sources, tail = [], None  # What comes later is new from its first line.
-        try:
+        with contextlib.suppress(queue.Empty):
             yield said.get(timeout=LOOK)
-        except queue.Empty:
-            looked = 0.0
         if time.monotonic() - looked >= LOOK:
             looked = time.monotonic()
             try:
