@@ -79,7 +79,7 @@ class Load:
                 await client.close()
                 await asyncio.sleep(0.2)
 
-    async def reached(self, name: str, track: str, seconds: float = 15) -> None:
+    async def reached(self, name: str, track: str, seconds: float = 60) -> None:
         """Wait until that track takes one more of this visitor's reviews."""
         met, taken = self.met[name], f"review 303 {track}"
         before = met[taken]
@@ -129,7 +129,7 @@ async def drawn(release: Release, track: str = "canary") -> Cookies:
     raise AssertionError(f"none of 300 new visitors was drawn for {track}")
 
 
-async def in_force(release: Release, canary: int, seconds: float = 15) -> None:
+async def in_force(release: Release, canary: int, seconds: float = 60) -> None:
     """Wait until the gateway draws new visitors at that weight, which their cookie names."""
     async with asyncio.timeout(seconds):
         while (await arrival(release))[VERSION_COOKIE].rpartition(".")[2] != str(canary):
